@@ -1,10 +1,12 @@
 """Search the capacity of stubs whose capacity can be computed, in real time, and compare the bounds with it.
 
-    python -m benchmarks.calibrate.capacity [--only pool] [--searches 20] [--short]
+    python -m benchmarks.calibrate.capacity [--only pool] [--searches 20] [--parallel 4] [--short]
+    python -m benchmarks.calibrate.capacity --searches 10 --seed-from 10    # the second half of 20 searches
 
 Each search is `loadgate capacity` with a fresh stub `queueing` for each trial, or with one stub for all of them. It is
 right if its bounds contain the capacity, are at most 5 % apart, and took at most 12 minutes. The exit code is 1 if less
 than 19 of 20 searches of a case are right. Run nothing else on the machine: the stub and the generator need its cores.
+`--parallel` is for cases with low rates, whose stub and generator need little of a core.
 
 `--short` takes two minutes: one search of a pool with short trials, whose bounds may be 10 % apart, and one of a target
 that is faster than the highest rate to try.
@@ -20,11 +22,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from benchmarks.calibrate.queues import even
-from benchmarks.calibrate.stubs.server import whole_number
+from benchmarks.calibrate.stubs.server import number_or_0, whole_number
 from benchmarks.calibrate.stubs.started import ROOT, stub
 from loadgate.analysis.capacity.plan import Ending
 from loadgate.report.capacity.document import CapacityDocument
@@ -163,23 +167,26 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", metavar="TEXT", help="run only cases with TEXT; can be repeated")
     parser.add_argument("--searches", type=whole_number, default=SEARCHES, help="searches of each case")
+    parser.add_argument("--parallel", type=whole_number, default=1, help="searches of a case at the same time")
+    parser.add_argument("--seed-from", type=number_or_0, default=0, metavar="N", help="number of the first search")
     parser.add_argument("--short", action="store_true", help="only one search of each of two short cases")
     options = parser.parse_args()
     every_case, searches, each_s = (SHORT_CASES, 1, SHORT_S) if options.short else (CASES, options.searches, TYPICAL_S)
     cases = [case for case in every_case if any(text in case.name for text in options.only or [""])]
     if not cases:
         parser.error(f"--only {options.only}: no case name contains this text")
-    about = duration(len(cases) * searches * each_s)
+    about = duration(len(cases) * searches * each_s / options.parallel)
     print(f"searches: {len(cases) * searches}, which take about {about}", file=sys.stderr, flush=True)
     is_proven = True
     print("| case | capacity | right | longest |\n| --- | ---: | ---: | ---: |", flush=True)
+    seeds = range(options.seed_from, options.seed_from + searches)
     for case in cases:
         right, longest_s = 0, 0.0
-        for seed in range(searches):
-            document, took_s = search(case, seed)
-            right += case.is_right(document, took_s)
-            longest_s = max(longest_s, took_s)
-            print(f"{case.name}, {took_s:.0f} s: {document.result.sentence}", file=sys.stderr, flush=True)
+        with ThreadPoolExecutor(options.parallel) as pool:
+            for document, took_s in pool.map(partial(search, case), seeds):
+                right += case.is_right(document, took_s)
+                longest_s = max(longest_s, took_s)
+                print(f"{case.name}, {took_s:.0f} s: {document.result.sentence}", file=sys.stderr, flush=True)
         is_proven = is_proven and right >= LEAST_RIGHT * searches
         capacity = f"{case.capacity_per_s:.1f}/s"
         print(f"| {case.name} | {capacity} | {right} of {searches} | {longest_s / 60:.1f} min |", flush=True)
