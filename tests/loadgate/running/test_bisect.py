@@ -11,7 +11,7 @@ from tests.loadgate.running.ab_project import project
 from tests.loadgate.running.support import FULL, INCONCLUSIVE, PASS, clean_env, loadgate_command
 from tests.support import preloaded
 
-pytestmark = [FULL, pytest.mark.timeout(400)]
+pytestmark = [FULL, pytest.mark.process, pytest.mark.timeout(600)]
 
 NAME = 'NAME = "page"\n'
 SHORT = ("--pairs", "3", "--measure", "1s", "--settle", "1s")
@@ -33,7 +33,7 @@ def test_the_commit_that_made_a_rule_worse_is_found(repo: Path, tmp_path: Path) 
     command = loadgate_command("bisect", "HEAD~4", "HEAD", "pages: p50", "--profile", "steady", *SHORT)
     variables = clean_env(XDG_CACHE_HOME=str(tmp_path / "cache"))
     # Three comparisons take three minutes on two cores without other programs.
-    done = preloaded.run(command, cwd=repo, env=variables, timeout_s=380)
+    done = preloaded.run(command, cwd=repo, env=variables, timeout_s=580)
     # Other tests that run at the same time can disturb a comparison, which is then undecided and never wrong.
     assert done.returncode in {PASS, INCONCLUSIVE}, done.stdout + done.stderr
     slower = git(repo, "show", "-s", "--format=%h %s (%as)", "HEAD~2")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -164,17 +165,23 @@ def test_a_worker_that_stood_still_starts_no_arrival_of_the_others(tmp_path: Pat
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(("toxic", "rate"), [("down", True), ("timeout", True), ("down", False)])
+@pytest.mark.parametrize(
+    ("toxic", "rate", "further_s"), [("down", True, 0), ("timeout", True, 0), ("timeout", True, 15), ("down", False, 0)]
+)
 def test_the_reports_of_a_disconnected_worker_arrive_later(
-    tmp_path: Path, stub: StubServer, toxic: ToxicName, rate: bool
+    tmp_path: Path, stub: StubServer, toxic: ToxicName, rate: bool, further_s: int
 ) -> None:
-    """`down` resets the connection and refuses new ones; `timeout` holds all that is sent."""
+    """`down` resets the connection and refuses new ones; `timeout` holds all that is sent.
+
+    The cut lasts about 5 s, until the master misses the worker, and then `further_s`.
+    """
+    run_s = RUN_S + further_s
     options = ["--host", stub.url, *(["--rate", f"{RATE}/s"] if rate else [])]
     (tmp_path / "far").mkdir()
     with (
         distributed(
             tmp_path,
-            [*options, "-t", f"{RUN_S}s"],
+            [*options, "-t", f"{run_s}s"],
             IMPATIENT_WORKER,
             expected=2,
             **IMPATIENT,
@@ -188,6 +195,7 @@ def test_the_reports_of_a_disconnected_worker_arrive_later(
         wait_until(lambda: stub.total > 80, "some requests")
         proxy.add(Toxic(toxic))
         wait_until(lambda: "failed to send heartbeat" in judge.output, "the master misses it")
+        time.sleep(further_s)
         proxy.clear()
         wait_until(lambda: "self-healed" in judge.output, "the master hears of it again")
         assert judge.wait() == INCONCLUSIVE, judge.output
@@ -197,7 +205,7 @@ def test_the_reports_of_a_disconnected_worker_arrive_later(
     assert "was away from" in note_on(run, name)
     assert_equal_totals(run, stub, 2)
     if rate:
-        assert accounted(run) == RATE * RUN_S
+        assert accounted(run) == RATE * run_s
 
 
 @pytest.mark.full
