@@ -6,6 +6,7 @@ A full Redis still delivers messages, but cannot record which worker has them.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -92,6 +93,19 @@ class Channel(redis.Channel):
     def _get_client(self) -> Any:
         super()._get_client()  # type: ignore[no-untyped-call]  # raises if redis-py is too old
         return partial(Client, global_keyprefix=self.global_keyprefix)
+
+    def close(self) -> None:
+        """Close the channel, also if its connection is lost.
+
+        kombu stops at the first command that fails, and leaves this channel and others of the connection open. They
+        could then not return or acknowledge a message, which would end the worker.
+        """
+        try:
+            super().close()  # type: ignore[no-untyped-call]
+        except (RedisError, OSError):
+            self.auto_delete_queues.clear()  # their bindings cannot be deleted
+            with suppress(RedisError, OSError):
+                super().close()  # type: ignore[no-untyped-call]
 
     def _deliver_fanout_message(self, message: Any, exchange: str) -> bool:
         """Deliver a broadcast, such as a command of `celery control`."""

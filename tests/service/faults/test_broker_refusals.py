@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from kombu import Message
 from redis import Redis
 
 from inference_core.core.queue.app import create_celery
@@ -154,3 +155,28 @@ def test_a_message_whose_broker_ends_in_the_moment_of_its_delivery_is_recorded_b
             assert redis.zscore("unacked_index", message.delivery_tag)
             message.ack()
             assert not redis.exists("unacked", "unacked_index", "default")
+
+
+def test_a_connection_that_is_lost_is_closed_and_a_running_task_can_still_be_acknowledged(own_redis: OwnRedis) -> None:
+    """As in a worker that waits for messages while it runs a task."""
+    app = create_celery(service, Settings(_env_file=None, redis_url=own_redis.url), "worker")
+    received: list[Message] = []
+    app.send_task("test.add", (1, 2))
+    connection = app.connection_for_read()
+    tasks, commands = connection.default_channel, connection.channel()
+    app.control.mailbox.Node("celery@one", channel=commands).listen()
+    app.amqp.TaskConsumer(connection, on_message=received.append).consume()
+    while not received:
+        connection.drain_events(timeout=10)
+    tasks.brpop_timeout = 60  # the server must not answer before it ends
+    connection.transport.cycle.on_poll_start()
+    assert tasks._in_poll
+    own_redis.stop()
+    # Celery does both.
+    connection.collect()
+    connection.close()
+    assert tasks.closed
+    assert commands.closed
+    with redis_server(own_redis.folder, own_redis.port), keys_of_service(own_redis.url) as redis:
+        received[0].ack()
+        assert not redis.exists("unacked", "unacked_index")
