@@ -18,6 +18,9 @@ RUN_FOLDER_VARIABLE = "LOADGATE_RUN_FOLDER"
 TARGET_PID_VARIABLE = "LOADGATE_TARGET_PID"
 """The process id of the managed target, which `loadgate run` has started."""
 
+COMMAND_VARIABLE = "LOADGATE_COMMAND"
+"""The command line of `loadgate run` as text. Empty if another command has started Locust."""
+
 
 RUNS, COMPARISONS, SEARCHES = "runs", "ab", "capacity"
 """The names of the folders of all runs, comparisons and searches for the capacity, in the folder of the reports."""

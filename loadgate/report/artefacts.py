@@ -11,7 +11,8 @@ from typing import Generic, Protocol, TypeVar
 from loadgate.errors import CommandError
 from loadgate.paths import write_atomically
 from loadgate.recorder import histogram_log
-from loadgate.report.html import html_report, run_series
+from loadgate.report.beside import files_beside
+from loadgate.report.html import html_report, linked_from, run_series
 from loadgate.report.junit import junit_xml
 from loadgate.report.prometheus import prometheus_text
 from loadgate.report.series_csv import series_csv
@@ -66,12 +67,13 @@ class DocumentFiles(Generic[DocumentT]):
 
     - `stored`: the name of its JSON file, from which all other files can be made again.
     - `page`: the name of the file that people open.
-    - `made_from`: returns the text of each file that is made from a document, by the name of the file.
+    - `made_from`: returns the text of each file that is made from a document, by the name of the file. The second
+      argument is the folder of the files.
     """
 
     stored: str
     page: str
-    made_from: Callable[[DocumentT], Mapping[str, str]]
+    made_from: Callable[[DocumentT, Path], Mapping[str, str]]
 
     def write(self, document: DocumentT, folder: Path) -> Path:
         """Write the JSON file and the files made from it to `folder`, and return the page's path.
@@ -82,7 +84,7 @@ class DocumentFiles(Generic[DocumentT]):
             ArtefactError: Some files could not be written. All other files were written.
         """
         # The JSON file comes first, because all other files can be made again from it.
-        write_files(folder, lambda: {self.stored: document.to_json()}, lambda: self.made_from(document))
+        write_files(folder, lambda: {self.stored: document.to_json()}, lambda: self.made_from(document, folder))
         return folder / self.page
 
     def rebuild(self, document: DocumentT, folder: Path) -> Path:
@@ -91,19 +93,20 @@ class DocumentFiles(Generic[DocumentT]):
         Raises:
             ArtefactError: Some files could not be written. All other files were written.
         """
-        write_files(folder, lambda: self.made_from(document))
+        write_files(folder, lambda: self.made_from(document, folder))
         return folder / self.page
 
 
-def _made_from(document: RunDocument) -> dict[str, str]:
+def _made_from(document: RunDocument, folder: Path) -> dict[str, str]:
     series = run_series(document)
-    return {
-        REPORT_FILE: html_report(document, series),
+    texts = {
         "series.csv": series_csv(document, series),
-        "junit.xml": junit_xml(document),
         SUMMARY_FILE: markdown_summary(document),
+        "junit.xml": junit_xml(document),
         "metrics.prom": prometheus_text(document),
     }
+    beside = [name for name in files_beside(folder, [RUN_FILE, *texts]) if name != REPORT_FILE]
+    return {REPORT_FILE: html_report(document, series, beside)} | texts
 
 
 RUN_FILES = DocumentFiles(RUN_FILE, REPORT_FILE, _made_from)
@@ -122,8 +125,9 @@ def append_job_summary(markdown: str) -> list[str]:
 
 
 def publish(folder: Path, path: Path) -> None:
-    """Copy a run's report to `path`, the location of the latest report of its profile."""
-    write_atomically(path, (folder / REPORT_FILE).read_text(encoding="utf-8"))
+    """Copy a run's report to `path`, the location of the latest report of its profile. Its links lead to the folder."""
+    page = (folder / REPORT_FILE).read_text(encoding="utf-8")
+    write_atomically(path, linked_from(page, os.path.relpath(folder, path.parent)))
 
 
 def write_latency_log(document: RunDocument, folder: Path) -> Path:

@@ -17,7 +17,7 @@ from typing import IO
 from loadgate.live.channel import LIVE_VARIABLE, StateReader
 from loadgate.live.display import Display
 from loadgate.parent_process import PARENT_VARIABLE
-from loadgate.paths import RUN_FOLDER_VARIABLE, TARGET_PID_VARIABLE
+from loadgate.paths import COMMAND_VARIABLE, RUN_FOLDER_VARIABLE, TARGET_PID_VARIABLE
 from loadgate.runner.signals import Signals
 from loadgate.runner.target import ManagedTarget
 from loadgate.terminal import COLOUR_VARIABLE, terminal_columns
@@ -49,6 +49,7 @@ def run_locust(
     os.set_blocking(started, False)
     environment = (
         os.environ
+        | {COMMAND_VARIABLE: ""}
         | dict(variables or {})
         | {
             RUN_FOLDER_VARIABLE: str(folder),

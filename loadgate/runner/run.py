@@ -19,7 +19,7 @@ from loadgate.errors import RequestError
 from loadgate.exit_codes import ExitCode
 from loadgate.folder_locks import in_use
 from loadgate.live.display import display_on
-from loadgate.paths import run_folder, safe_name, shown_path
+from loadgate.paths import COMMAND_VARIABLE, run_folder, safe_name, shown_path
 from loadgate.project import Project, TargetSettings
 from loadgate.report.artefacts import (
     REPORT_FILE,
@@ -65,6 +65,14 @@ class RunRequest:
     """True requires the profile's baseline; None compares with the last run if there is none; False with neither."""
     delivery: Delivery = field(default_factory=Delivery)
 
+    def command(self) -> str:
+        """Return the command line that repeats the run, without its delivery."""
+        given = {"--host": self.host, "--locustfile": self.locustfile}
+        options = [part for name, value in given.items() if value is not None for part in (name, value)]
+        if self.baseline is not None:
+            options.append("--baseline" if self.baseline else "--no-baseline")
+        return shlex.join(["loadgate", "run", self.profile, *options, *self.locust_options])
+
 
 def run(request: RunRequest, project: Project, say: Say) -> ExitCode:
     """Carry out one run and return its exit code.
@@ -86,7 +94,7 @@ def run(request: RunRequest, project: Project, say: Say) -> ExitCode:
     has_host = host or declared["host"] or (settings is None and not declared["needs_host"])
     if not has_host and settings is None:
         raise RunError("no host to test: use --host, set TARGET_HOST, or declare [tool.loadgate.target]")
-    request = replace(request, profile=request.profile or declared["default"])
+    request = replace(request, profile=request.profile or declared["default"], host=host)
     baseline = find_baseline(project, request.profile, request.baseline)
     folder = run_folder(project, request.profile, time.time())
     try:
@@ -182,7 +190,14 @@ class _Launch:
         command += ["--loglevel", "WARNING", "--load-profile", self.request.profile]
         command += ["--host", host] if host else []
         command += [*self.request.locust_options, *_free_port_options(self.request.locust_options)]
-        return run_locust(command, self.folder, target, self.signals, display_on(sys.stdout, os.environ))
+        return run_locust(
+            command,
+            self.folder,
+            target,
+            self.signals,
+            display_on(sys.stdout, os.environ),
+            variables={COMMAND_VARIABLE: self.request.command()},
+        )
 
     def _without_run(self, code: int) -> ExitCode:
         if code in {ExitCode.FAIL, ExitCode.INCONCLUSIVE}:

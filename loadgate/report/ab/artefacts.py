@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from loadgate.report.ab.document import AB_FILE, AbDocument
 from loadgate.report.ab.page import html_page
 from loadgate.report.ab.summary import markdown_summary
@@ -10,7 +12,7 @@ from loadgate.report.artefacts import SUMMARY_FILE, DocumentFiles
 PAGE_FILE = "ab.html"
 
 
-def _made_from(document: AbDocument) -> dict[str, str]:
+def _made_from(document: AbDocument, _: Path) -> dict[str, str]:
     return {PAGE_FILE: html_page(document), SUMMARY_FILE: markdown_summary(document)}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from loadgate.report.artefacts import SUMMARY_FILE, DocumentFiles
 from loadgate.report.capacity.document import CAPACITY_FILE, CapacityDocument
 from loadgate.report.capacity.page import html_page
@@ -10,7 +12,7 @@ from loadgate.report.capacity.summary import markdown_summary
 PAGE_FILE = "capacity.html"
 
 
-def _made_from(document: CapacityDocument) -> dict[str, str]:
+def _made_from(document: CapacityDocument, _: Path) -> dict[str, str]:
     return {PAGE_FILE: html_page(document), SUMMARY_FILE: markdown_summary(document)}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import zlib
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
@@ -41,6 +42,7 @@ def embedded_data(document: RunDocument, series: ChartSeries, resources: Sequenc
     names_from = names_grid(series)
     return {
         "started_s": started_s,
+        "command": shlex.join(run.command),
         "duration_s": run.duration_s,
         "end_s": round(max(ended_s - started_s, run.duration_s, 1.0), 3),
         "ending": "target ended" if cut_short_by_target(document) else run.ending,

@@ -58,7 +58,7 @@ class RunRecord(Part):
             "or an interrupt."
         ),
     )
-    command: list[Text] = Field(description="The generator's command line.")
+    command: list[Text] = Field(description="The command line that started the run.")
 
     @property
     def started_s(self) -> float:

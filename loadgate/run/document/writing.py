@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -9,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from loadgate.credentials import without_credentials
+from loadgate.paths import COMMAND_VARIABLE
 from loadgate.recorder import OVERALL, Scope, Totals, corrected, expected_interval_ms
 from loadgate.rules import Verdict, loaded_stages, steady_stages
 from loadgate.run.conclusions import FinishedRun, conclusions
@@ -80,8 +84,17 @@ def _run(run: Run, ended_s: float) -> RunRecord:
         duration_s=round(run.elapsed_s, 3),
         ending=run.ending,
         ended_by=run.ended_by,
-        command=[without_credentials(part) for part in (Path(sys.argv[0]).name, *sys.argv[1:])],
+        command=[without_credentials(part) for part in _command()],
     )
+
+
+def _command() -> list[str]:
+    """Return the command line of `loadgate run` or, if it has not started this process, that of Locust."""
+    # Anyone can set a variable, so it can contain an open quotation mark.
+    with contextlib.suppress(ValueError):
+        if command := shlex.split(os.environ.get(COMMAND_VARIABLE, "")):
+            return command
+    return [Path(sys.argv[0]).name, *sys.argv[1:]]
 
 
 def _workers(run: Run) -> list[WorkerRecord]:

@@ -29,14 +29,16 @@ def open_report(browser: Browser, tmp_path: Path) -> Iterator[OpenReport]:
     """Return a function that opens the report of a document offline and waits until it is drawn, if scripts are on."""
     pages: list[OfflinePage] = []
 
-    def opened(document: RunDocument, *, ready: bool = True, init: str = "", **options: Any) -> OfflinePage:
+    def opened(
+        document: RunDocument, *, ready: bool = True, init: str = "", view: str = "", **options: Any
+    ) -> OfflinePage:
         path = tmp_path / f"report-{len(pages)}.html"
         path.write_text(html_report(document), encoding="utf-8")
         found = OfflinePage(browser, **options)
         pages.append(found)
         if init:
             found.page.add_init_script(init)
-        found.page.goto(path.as_uri())
+        found.page.goto(f"{path.as_uri()}{view}")
         if ready:
             found.page.wait_for_selector("html[data-ready]", timeout=60_000)
         return found

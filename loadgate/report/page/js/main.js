@@ -4,8 +4,13 @@ document.querySelectorAll(".js-only").forEach((part) => {
   part.hidden = false;
 });
 document.getElementById("tools").append(themeButton());
+document.getElementById("share").append(copyButton("Copy as Markdown", run.summary), copyButton("Copy command", run.command));
 
-/** Create the charts of a scope and their toolbar. A change of the scope or the axis creates the charts again. */
+/**
+ * Create the charts of a scope and their toolbar. A change of the scope or the axis creates the charts again.
+ *
+ * Return the controls: scope() is the chosen scope, "" for all requests.
+ */
 function makeCharts(host) {
   const bar = element("div", "toolbar");
   const where = element("span", "where");
@@ -39,7 +44,7 @@ function makeCharts(host) {
   const build = () => {
     made.forEach((chart) => chart.destroy());
     const scope = scopeData(Number(choice.value));
-    const options = { log: log.getAttribute("aria-pressed") === "true", labelled: true, onCursor };
+    const options = { log: isLog(), labelled: true, onCursor };
     made = [
       groupsChart(body, options),
       responseChart(body, scope, { ...options, height: 230 }),
@@ -50,21 +55,36 @@ function makeCharts(host) {
       spectrumChart(body, scope, options),
     ].filter(Boolean);
   };
-  choice.addEventListener("change", build);
-  log.addEventListener("click", () => {
-    log.setAttribute("aria-pressed", String(log.getAttribute("aria-pressed") !== "true"));
+  const isLog = () => log.getAttribute("aria-pressed") === "true";
+  choice.addEventListener("change", () => {
     build();
+    viewChanged();
+  });
+  log.addEventListener("click", () => {
+    log.setAttribute("aria-pressed", String(!isLog()));
+    build();
+    viewChanged();
   });
   build();
   // The resources belong to all requests, so a change of the scope does not change them.
   run.resources.forEach((raw) => resourceChart(resources, raw));
+  return {
+    isLog,
+    scope: () => (choice.selectedIndex > 0 ? choice.selectedOptions[0].text : ""),
+    set(scope, withLog) {
+      choice.selectedIndex = Math.max(0, [...choice.options].findIndex((option) => option.text === scope));
+      log.setAttribute("aria-pressed", String(withLog));
+      build();
+    },
+  };
 }
 
 const chartsHost = document.getElementById("charts");
-if (chartsHost) makeCharts(chartsHost);
+const controls = chartsHost ? makeCharts(chartsHost) : null;
 
 document.querySelectorAll("table.sortable").forEach(makeSortable);
 document.querySelectorAll("tr.row").forEach(makeExpandable);
+followView(controls);
 onThemeChange(() => charts.forEach((chart) => chart.redraw()));
 addEventListener("keydown", (event) => {
   if (event.key === "Escape" && !zoom.isFull) zoom.reset();

@@ -34,7 +34,6 @@ const opened = new Map();
 
 /** Turn the name of a row into a button that shows or hides the row's charts. */
 function makeExpandable(row) {
-  const index = Number(row.dataset.scope);
   const detail = row.nextElementSibling;
   const name = row.cells[0].textContent;
   const button = element("button", "expand");
@@ -45,12 +44,21 @@ function makeExpandable(row) {
   button.title = "Show the charts of this request";
   row.cells[0].replaceChildren(button);
   button.addEventListener("click", () => {
-    const open = detail.classList.toggle("open");
-    button.setAttribute("aria-expanded", String(open));
-    row.classList.toggle("opened", open);
-    if (open) openCharts(index, detail.querySelector(".mini"));
-    else closeCharts(index);
+    setOpen(row, !row.classList.contains("opened"));
+    viewChanged();
   });
+}
+
+/** Show or hide the charts of a row. */
+function setOpen(row, open) {
+  if (row.classList.contains("opened") === open) return;
+  const index = Number(row.dataset.scope);
+  const detail = row.nextElementSibling;
+  row.classList.toggle("opened", open);
+  detail.classList.toggle("open", open);
+  row.querySelector(".expand").setAttribute("aria-expanded", String(open));
+  if (open) openCharts(index, detail.querySelector(".mini"));
+  else closeCharts(index);
 }
 
 function openCharts(index, host) {

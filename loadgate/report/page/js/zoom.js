@@ -1,5 +1,8 @@
 // The time range that all charts show.
 
+/** Announce that the reader has changed the view in another way than by a zoom. */
+const viewChanged = () => dispatchEvent(new Event("viewchange"));
+
 const zoom = {
   full: [0, run.end_s],
   range: [0, run.end_s],
