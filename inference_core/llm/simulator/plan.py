@@ -9,16 +9,9 @@ from itertools import accumulate
 from typing import Literal
 
 from inference_core.llm.simulator.speeds import Speed
+from inference_core.llm.simulator.text import answer_pieces
 from inference_core.llm.tokens import typical_prompt_tokens
 from inference_core.llm.types import ChatRequest
-
-OPENING = ("This", " is", " a", " simulated", " answer", ".")
-WORDS = tuple(
-    " answer, model measures tokens; latency, queue holds requests. Load rises slowly; under pressure, servers wait. "
-    "A steady stream flows through every layer of software between reader and writer. Numbers tell what words hide: "
-    "half arrive early, some arrive late. Patience pays, budgets end, caches warm, buffers drain. Most systems fail at "
-    "their edges, where nobody looked before.".replace(" ", "\0 ").split("\0")[1:]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +47,7 @@ def make_plan(seed: int, request: ChatRequest, model: str, speed: Speed, room_to
     first_ms = speed.ttft_for(input_tokens).draw(rng)
     gaps = (speed.draw_gap(rng) for _ in range(length - 1))
     due_ms = tuple(accumulate(gaps, initial=first_ms))
-    tokens = (OPENING + tuple(rng.choices(WORDS, k=max(0, length - len(OPENING)))))[:length]
+    tokens = answer_pieces(rng, length, is_cut=length < wanted)
     return Plan(input_tokens, tokens, due_ms, "length" if length < wanted else "stop")
 
 
