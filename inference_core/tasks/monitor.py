@@ -18,6 +18,7 @@ from inference_core.core.loggers import get_logger
 from inference_core.core.queue.worker_state import DEAD_LETTERS_KEY, WORKERS_KEY, decode_entry
 from inference_core.core.redis.client import open_client
 from inference_core.core.settings import Settings
+from inference_core.tasks.ages import QueueAges
 from inference_core.tasks.running import TAKEN_KEY, RunningTasks
 from inference_core.tasks.snapshot import Snapshot, WorkerView, worker_status
 
@@ -42,9 +43,11 @@ class WorkerMonitor:
     last_answer_s: float = float("-inf")
     last_results_s: float = float("-inf")
     running: RunningTasks = field(init=False)
+    ages: QueueAges = field(init=False)
 
     def __post_init__(self) -> None:
         self.running = RunningTasks(self.redis)
+        self.ages = QueueAges(self.redis)
 
     @classmethod
     @asynccontextmanager
@@ -73,6 +76,7 @@ class WorkerMonitor:
         """Take a snapshot. Without a response from Redis, it contains the last known workers."""
         try:
             now, entries, dead_letters, depths, running = await self._read()
+            ages = await self.ages.read(self.queues)
         except (RedisError, OSError) as error:
             if time.monotonic() - self.last_answer_s > BROKER_LOST_AFTER_S and self.snapshot.broker_available:
                 log.warning("broker_lost", error=type(error).__name__)
@@ -94,6 +98,7 @@ class WorkerMonitor:
             dead_letters=dead_letters,
             results_available=time.monotonic() - self.last_results_s < BROKER_LOST_AFTER_S,
             queue_depths=depths,
+            queue_ages_s=ages,
             tasks_running=running,
         )
 

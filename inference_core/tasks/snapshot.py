@@ -31,14 +31,16 @@ class WorkerView:
 class Snapshot:
     """All workers at one time.
 
-    `queue_depths` is the number of waiting messages in each queue, `tasks_running` that of the tasks that workers hold,
-    and `dead_letters` the number of entries in the dead letter queue.
+    `queue_depths` is the number of waiting messages in each queue, `queue_ages_s` how long the oldest has waited,
+    `tasks_running` the number of tasks that workers hold, and `dead_letters` that of the entries in the dead letter
+    queue.
     `results_available` is the state of the result store.
     """
 
     broker_available: bool
     workers: tuple[WorkerView, ...] = ()
     queue_depths: dict[str, int] = field(default_factory=dict)
+    queue_ages_s: dict[str, float] = field(default_factory=dict)
     tasks_running: dict[str, int] = field(default_factory=dict)
     dead_letters: int = 0
     results_available: bool = True

@@ -123,7 +123,16 @@ DASHBOARDS = (
         "tasks",
         "Inference Core: tasks and workers",
         (
-            Row("Queues", ("celery_queue_depth", "celery_tasks_running", "celery_tasks_parked", "task_send_seconds")),
+            Row(
+                "Queues",
+                (
+                    "celery_queue_depth",
+                    "celery_queue_age_seconds",
+                    "celery_tasks_running",
+                    "celery_tasks_parked",
+                    "task_send_seconds",
+                ),
+            ),
             Row("Workers", ("celery_workers",)),
         ),
     ),

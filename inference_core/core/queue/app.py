@@ -18,6 +18,7 @@ from inference_core.core.queue import transport
 from inference_core.core.queue.base_task import ServiceTask
 from inference_core.core.queue.config import celery_config
 from inference_core.core.queue.incarnation import Incarnation
+from inference_core.core.queue.messages import SENT_AT
 from inference_core.core.redis.client import broker_client
 from inference_core.core.settings import Settings
 
@@ -53,6 +54,12 @@ class ServiceCelery(Celery):  # type: ignore[misc]  # Celery ships no types
         """Measure the skew with a call of the broker. It is unchanged if the broker does not respond."""
         with suppress(RedisError):
             self.measure_skew(self._redis.time())
+
+    def send_task(self, name: str, *args: Any, **options: Any) -> Any:
+        """Send a task with the time in a header. Celery calls it for all tasks, also for retries and the schedule."""
+        now_s = time.time() - (self.clock_skew_s or 0.0)
+        headers = {**(options.get("headers") or {}), SENT_AT: round(now_s, 3)}
+        return super().send_task(name, *args, **options | {"headers": headers})
 
     @cached_property
     def _redis(self) -> Redis:

@@ -28,6 +28,8 @@ from pydantic import (
 
 LARGEST_BYTES = 8 * 1024 * 1024
 DEEPEST = 100
+SENT_AT = "sent_at"
+"""The header with the time at which a task was sent, in epoch seconds of the clock of Redis."""
 UNREADABLE = "application/x-unreadable"
 LONGEST_UNREADABLE = 8_000
 
@@ -133,6 +135,7 @@ class TaskHeaders(_Part):
     traceparent: Text | None = None
     tracestate: Text | None = None
     baggage: StrictStr | None = None
+    sent_at: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
 
 
 class TaskMessage(_Part):

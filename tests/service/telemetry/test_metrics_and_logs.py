@@ -66,6 +66,7 @@ def test_metrics_speak_both_dialects_and_tell_of_every_part(api: ApiProcess) -> 
         "event_loop_lag_seconds_bucket",
         "dependency_up",
         "celery_queue_depth",
+        'celery_queue_age_seconds{queue="default"}',
         'celery_tasks_running{queue="default"}',
         "celery_workers",
         "http_requests_refused_total",
