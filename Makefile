@@ -13,7 +13,7 @@ IN_PARALLEL = -n $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + $(1))')
 # Tests start many processes. Without compiled files, each process would compile all modules that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help perf ab test test-all setup setup-run up check format bench calibrate prove clean
+.PHONY: help perf ab test test-all setup setup-run up check format docs bench calibrate prove clean
 
 help:
 	@echo 'make perf [PROFILE=light]  set up, start the stack, run a load profile, print the verdict, write the report'
@@ -24,6 +24,7 @@ help:
 	@echo 'make setup                 set up .venv'
 	@echo 'make check                 check lint, format, types and import rules'
 	@echo 'make format                sort the imports and format the code'
+	@echo 'make docs                  build the documentation site in site/; a broken link fails'
 	@echo 'make bench                 measure routes, accounts, streams, telemetry, lag, memory and the load generator (15 minutes)'
 	@echo 'make calibrate             compare latencies, conclusions and capacities with a known truth (21 hours)'
 	@echo 'make prove                 run the shortest proofs of recoveries, causes, comparisons and capacities (12 minutes)'
@@ -60,6 +61,10 @@ check: setup
 	@cd inference_core/app/generate/reference && $(CURDIR)/.venv/bin/mypy --cache-dir $(CURDIR)/.mypy_cache/reference
 	@.venv/bin/lint-imports --no-cache
 
+docs: setup
+	@.venv/bin/sphinx-build --quiet --fail-on-warning --keep-going -c docs -d .local/doctrees . site
+	@echo 'open: site/index.html'
+
 # Runs all benchmarks, even if one misses its limit.
 BENCHMARKS = health_ratio.py 'auth_ratio.py --database sqlite' 'auth_ratio.py --database postgresql' llm_streams.py sampler_cost.py \
 	telemetry_cost.py event_loop_lag.py memory_growth.py generator_throughput.py loadgate_record_cost.py report_cost.py \
@@ -81,4 +86,4 @@ prove: setup
 	@$(PROVE).capacity --short
 
 clean:
-	rm -rf .venv .local .setup.lock reports .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .local .setup.lock reports site .pytest_cache .mypy_cache .ruff_cache

@@ -33,7 +33,7 @@ UV_FOLDER = ROOT / ".local" / "uv"
 UV = UV_FOLDER / "bin" / "uv"
 
 RUN_GROUPS = frozenset({"main", "perf", "embedded"})
-ALL_GROUPS = RUN_GROUPS | {"dev"}
+ALL_GROUPS = RUN_GROUPS | {"dev", "docs"}
 IMAGE_GROUPS = frozenset({"main"})
 # Installs the others, and is not installed into `.venv`.
 INSTALLER_GROUP = frozenset({"installer"})

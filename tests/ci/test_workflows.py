@@ -15,7 +15,10 @@ ROOT = Path(__file__).parents[2]
 GITHUB = ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
 ACTIONS = sorted((GITHUB / "actions").glob("*/action.yml"))
-WRITES = {"performance-comment.yml": {"pull-requests": "write"}}
+WRITES = {
+    "pages.yml": {"id-token": "write", "pages": "write"},
+    "performance-comment.yml": {"pull-requests": "write"},
+}
 """All permissions to write, by workflow."""
 
 
@@ -63,7 +66,7 @@ def test_an_action_has_one_version_everywhere_with_its_tag() -> None:
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_only_the_comment_may_write(path: Path) -> None:
+def test_only_the_comment_and_the_site_may_write(path: Path) -> None:
     content = read(path)
     assert content["permissions"] in ({}, {"contents": "read"})
     granted = [content["permissions"], *(job.get("permissions", {}) for job in content["jobs"].values())]
@@ -71,6 +74,14 @@ def test_only_the_comment_may_write(path: Path) -> None:
     assert writes == WRITES.get(path.name, {})
     for job in content["jobs"].values():
         assert job["timeout-minutes"] <= 90
+
+
+def test_the_site_is_published_by_a_job_that_runs_no_code_of_the_repository() -> None:
+    content = workflow("pages.yml")
+    assert content["on"] == {"push": {"branches": ["main"]}, "workflow_dispatch": None}
+    assert "permissions" not in content["jobs"]["build"]
+    (step,) = content["jobs"]["publish"]["steps"]
+    assert step["uses"].startswith("actions/deploy-pages@")
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
