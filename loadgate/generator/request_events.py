@@ -114,7 +114,7 @@ def finished_request(
         error,
         str(context[GROUP]) if context and GROUP in context else current_group(),
         service_ms if is_timed and lateness_ms is not None else None,
-        partial(request_ids, context, response),
+        partial(request_ids, context, response, is_failed=error is not None),
     )
 
 

@@ -12,10 +12,14 @@ SLOWEST = 10
 
 
 class RequestIds(NamedTuple):
-    """The ids of a request in the target's logs. An id is "" if it was not sent or not returned."""
+    """The ids of a request in the target's logs. An id is "" if it was not sent or not returned.
+
+    `detail` is what the response to a failed request says. It is "" if it says nothing.
+    """
 
     trace_id: str
     request_id: str
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,7 @@ class Exemplar:
     latency_ms: float
     trace_id: str
     request_id: str
+    detail: str = ""
 
     @property
     def end_s(self) -> float:
@@ -47,7 +52,8 @@ class Exemplar:
 
     def to_row(self) -> list[Any]:
         """Return a short form for JSON and msgpack."""
-        return [self.group, self.name, self.start_s, self.latency_ms, self.trace_id, self.request_id]
+        detail = [self.detail] if self.detail else []
+        return [self.group, self.name, self.start_s, self.latency_ms, self.trace_id, self.request_id, *detail]
 
 
 class SlowestRequests:

@@ -11,7 +11,7 @@ from typing import Generic, Protocol, TypeVar
 from loadgate.errors import CommandError
 from loadgate.paths import write_atomically
 from loadgate.recorder import histogram_log
-from loadgate.report.beside import files_beside
+from loadgate.report.beside import beside
 from loadgate.report.html import html_report, linked_from, run_series
 from loadgate.report.junit import junit_xml
 from loadgate.report.prometheus import prometheus_text
@@ -105,8 +105,7 @@ def _made_from(document: RunDocument, folder: Path) -> dict[str, str]:
         "junit.xml": junit_xml(document),
         "metrics.prom": prometheus_text(document),
     }
-    beside = [name for name in files_beside(folder, [RUN_FILE, *texts]) if name != REPORT_FILE]
-    return {REPORT_FILE: html_report(document, series, beside)} | texts
+    return {REPORT_FILE: html_report(document, series, beside(folder, [RUN_FILE, *texts], document))} | texts
 
 
 RUN_FILES = DocumentFiles(RUN_FILE, REPORT_FILE, _made_from)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from loadgate.report.text import printable, rule_limit_value, rule_quantity, rule_subject
-from loadgate.run.document import RuleRecord, RunDocument
+from loadgate.run.document import ErrorRecord, RuleRecord, RunDocument
 from loadgate.units import count
 
 MAX_FAILURES = 3
@@ -16,11 +16,16 @@ MAX_TEXT = 200
 def failure_lines(document: RunDocument) -> list[str]:
     """Return the most frequent failures, as in `18 x GET /api/v1/items: Failed: 404`, and the number of others."""
     errors = document.errors
-    lines = [printable(f"{count(e.count)} {TIMES} {e.name}: {_cut(e.text)}") for e in errors[:MAX_FAILURES]]
+    lines = [printable(f"{count(e.count)} {TIMES} {e.name}: {error_line(e)}") for e in errors[:MAX_FAILURES]]
     more = len(errors) - MAX_FAILURES
     if more > 0:
         lines.append(f"and {more} more {'kind' if more == 1 else 'kinds'} of failure, in the report")
     return lines
+
+
+def error_line(error: ErrorRecord) -> str:
+    """Return the text of an error and what the response says, as in `HTTP 503 ("The database is down.")`."""
+    return _cut(error.text) + (f' ("{error.detail}")' if error.detail else "")
 
 
 def breach_sentence(document: RunDocument, rule: RuleRecord) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from loadgate.report.baseline.text import baseline_line, baseline_meaning, baseline_problem, baseline_warnings
-from loadgate.report.cause import breach_lines
+from loadgate.report.cause import breach_lines, error_line
 from loadgate.report.conclusions import brief_conclusions
 from loadgate.report.markdown import escaped
 from loadgate.report.resources import LineFigures, ResourceLine, brief_figures, unread
@@ -98,7 +98,7 @@ def _request_row(figures: NameFigures) -> str:
 def _errors(errors: Sequence[ErrorRecord]) -> list[str]:
     if not errors:
         return []
-    rows = [f"| {escaped(e.name)} | {escaped(e.text)} | {count(e.count)} |" for e in errors[:MAX_ERRORS]]
+    rows = [f"| {escaped(e.name)} | {escaped(error_line(e))} | {count(e.count)} |" for e in errors[:MAX_ERRORS]]
     more = [f"\n{len(errors) - MAX_ERRORS} more kinds of errors are in the report."] if len(errors) > MAX_ERRORS else []
     return ["", "| Failed request | Error | Times |", "| --- | --- | ---: |", *rows, *more]
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from loadgate.generator.client.problems import problem_detail
 from loadgate.recorder import RequestIds
 
 TRACEPARENT = "traceparent"
@@ -55,8 +56,10 @@ def with_trace(headers: Mapping[str, Any] | None, common: Iterable[str]) -> Mapp
     return {**(headers or {}), TRACEPARENT: new_traceparent()}
 
 
-def request_ids(context: Mapping[str, Any] | None, response: Any) -> RequestIds:
+def request_ids(context: Mapping[str, Any] | None, response: Any, *, is_failed: bool = False) -> RequestIds:
     """Return the ids of a finished request: its trace id, and the request id in its response.
+
+    Those of a failed request include what its response says.
 
     The trace of a BaseUser's request is in its context. The trace of other requests is in their headers.
     """
@@ -65,4 +68,5 @@ def request_ids(context: Mapping[str, Any] | None, response: Any) -> RequestIds:
     trace_id = parts[1] if len(parts) >= 4 else ""
     headers = getattr(response, "headers", None) or {}
     given = next((value for name in REQUEST_ID_HEADERS if (value := headers.get(name))), "")
-    return RequestIds(trace_id[:MAX_ID_CHARS], str(given)[:MAX_ID_CHARS])
+    detail = problem_detail(response) if is_failed else ""
+    return RequestIds(trace_id[:MAX_ID_CHARS], str(given)[:MAX_ID_CHARS], detail)

@@ -18,6 +18,7 @@ from loadgate.report.baseline.text import (
     baseline_problem,
     baseline_warnings,
 )
+from loadgate.report.beside import Beside
 from loadgate.report.cause import breach_lines
 from loadgate.report.conclusions import conclusions
 from loadgate.report.html import facts
@@ -36,6 +37,7 @@ from loadgate.report.text import rule_limit, rule_quantity, rule_reason, rule_su
 from loadgate.report.value_changes import change_text, interval_text
 from loadgate.run.document import RunDocument
 
+NOTHING_BESIDE = Beside()
 STYLES = ("vendor/uPlot.min.css", "css/base.css", "css/parts.css", "css/charts.css", "css/media.css")
 SCRIPTS = (
     "data.js", "format.js", "theme.js", "zoom.js", "chart.js", "timecharts.js", "resources.js", "heatmap.js",
@@ -50,15 +52,15 @@ _LAYOUT = re.compile(r"(?m)^ *(?://.*\n|/\*\*(?:[^*]|\*(?!/))*\*/\n)?")
 """A comment that has its lines to itself, or an indentation. The page contains none, which saves 4 % of its size."""
 
 
-def html_report(document: RunDocument, series: ChartSeries | None = None, files: Sequence[str] = ()) -> str:
+def html_report(document: RunDocument, series: ChartSeries | None = None, beside: Beside = NOTHING_BESIDE) -> str:
     """Return the page of one run, made from its run.json. `series` can be given if they are already computed.
 
-    `files` are the paths of the files to which the page links, relative to its folder.
+    `beside` are the files in its folder, to which the page links and whose lines it quotes.
     """
     summary = markdown_summary(document)
     document, series, hidden_names = bounded(document, series or run_series(document))
     resources = drawable(resource_lines(document), series.grids[0])
-    data = embedded_data(document, series, resources) | {"summary": summary}
+    data = embedded_data(document, series, resources) | {"summary": summary, "logs": beside.logs}
     css, script = style(*STYLES), _script()
     html = (
         _environment()
@@ -68,7 +70,7 @@ def html_report(document: RunDocument, series: ChartSeries | None = None, files:
             **_baseline_values(document),
             **_resource_values(document, series, resources),
             hidden_names=hidden_names,
-            files=files,
+            beside=beside,
             style=css,
             script=script,
             data=packed(data),

@@ -112,4 +112,4 @@ def _spark(line: Line) -> str:
         for number, part in enumerate(parts)
         if part
     ]
-    return " ".join(f"{x:.0f},{y:.1f}" for x, y in points)
+    return " ".join(f"{x:.0f},{y:.0f}" for x, y in points)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from loadgate.recorder import Outcome, Recorder
 from loadgate.recorder.in_flight import unpack_shared
@@ -75,7 +75,12 @@ class InFlightRecord(Part):
         return unpack_shared(dict(self))
 
 
-ExemplarRow = tuple[Text, Text, float, float, Text, Text]
+def _without_detail(row: object) -> object:
+    """Return the row of an exemplar without its last part, which older programs do not expect."""
+    return tuple(row[:6]) if isinstance(row, list | tuple) else row
+
+
+ExemplarRow = Annotated[tuple[Text, Text, float, float, Text, Text], BeforeValidator(_without_detail)]
 ErrorRow = tuple[Text, Text, Count, float, float, list[ExemplarRow]]
 
 

@@ -23,6 +23,14 @@ class ExemplarRecord(Part):
             "without a response."
         )
     )
+    detail: Text = Field(
+        default="",
+        exclude_if=lambda detail: not detail,
+        description=(
+            "The message in the JSON body of the response to a failed request: its `detail`, `message` or `error`, at "
+            "most 200 bytes; absent without one."
+        ),
+    )
 
 
 class ErrorRecord(Part):
@@ -34,6 +42,11 @@ class ErrorRecord(Part):
     first_s: float = Field(description="Epoch seconds.")
     last_s: float = Field(description="Epoch seconds.")
     examples: list[ExemplarRecord] = Field(max_length=3, description="The failed requests that ended first.")
+
+    @property
+    def detail(self) -> str:
+        """Return what the first response with a message says. "" if none says anything."""
+        return next((example.detail for example in self.examples if example.detail), "")
 
 
 class ExceptionRecord(Part):

@@ -149,18 +149,18 @@ def test_every_request_has_its_own_trace_and_records_its_ids() -> None:
     assert trace_ids[redirect] == trace_ids[redirect + 1]
     del trace_ids[redirect]
     assert len(set(trace_ids)) == len(trace_ids) == 7
-    assert sorted(trace_id for trace_id, _ in result["ids"]) == sorted(trace_ids)
-    assert all(re.fullmatch(r"request-\d+", request_id) for _, request_id in result["ids"])
+    assert sorted(trace_id for trace_id, *_ in result["ids"]) == sorted(trace_ids)
+    assert all(re.fullmatch(r"request-\d+", request_id) for _, request_id, _ in result["ids"])
 
 
 def test_a_traceparent_of_the_user_class_is_kept() -> None:
     result = seen("own-traces")
     assert set(result["traceparents"]) == {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
-    assert {trace_id for trace_id, _ in result["ids"]} == {"0af7651916cd43dd8448eb211c80319c"}
+    assert {trace_id for trace_id, *_ in result["ids"]} == {"0af7651916cd43dd8448eb211c80319c"}
 
 
 def test_a_request_without_a_response_has_a_trace_and_no_request_id() -> None:
-    ((trace_id, request_id),) = seen("refused")["ids"]
+    ((trace_id, request_id, _),) = seen("refused")["ids"]
     assert request_id == ""
     assert len(trace_id) == 32
 
@@ -188,13 +188,13 @@ def test_ids_do_not_depend_on_the_seed_of_the_suite_or_on_forks() -> None:
 @pytest.mark.parametrize(
     ("context", "headers", "ids"),
     [
-        (None, None, ("", "")),
-        ({"traceparent": "nonsense"}, {}, ("", "")),
-        ({"traceparent": "00-ab-cd-01"}, {"x-correlation-id": "c"}, ("ab", "c")),
-        ({}, {"x-request-id": "r" * 500}, ("", "r" * 128)),
+        (None, None, ("", "", "")),
+        ({"traceparent": "nonsense"}, {}, ("", "", "")),
+        ({"traceparent": "00-ab-cd-01"}, {"x-correlation-id": "c"}, ("ab", "c", "")),
+        ({}, {"x-request-id": "r" * 500}, ("", "r" * 128, "")),
     ],
 )
-def test_ids_of_any_request(context: Any, headers: Any, ids: tuple[str, str]) -> None:
+def test_ids_of_any_request(context: Any, headers: Any, ids: tuple[str, str, str]) -> None:
     assert request_ids(context, SimpleNamespace(headers=headers)) == ids
     assert request_ids(context, None)[1] == ""
 

@@ -28,7 +28,7 @@ def calls(count: int, seed: int = 1) -> list[dict[str, Any]]:
                 "latency_ms": float(rnd.randrange(1, 50)),
                 "error": rnd.choice(["500", "timed out"]) if failed else None,
                 "group": "g",
-                "ids": lambda number=number: RequestIds(f"{number:032x}", f"r{number}"),
+                "ids": lambda number=number: RequestIds(f"{number:032x}", f"r{number}", "down" if number % 2 else ""),
             }
         )
     return found

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from html import unescape
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
+from loadgate.recorder import FinishedRequest, Outcome, RequestIds
 from loadgate.report.artefacts import RUN_FILES, publish
+from loadgate.report.beside import MAX_LINE_CHARS, MAX_LINES
 from loadgate.report.html import html_report
 from loadgate.report.summary import markdown_summary
-from loadgate.run.document import RunDocument
-from tests.loadgate.report.runs import HOSTILE, KINDS
-from tests.support.browser import OfflinePage
-from tests.support.run_documents import as_json, document_of
+from loadgate.run.document import RunDocument, read_run
+from tests.loadgate.report.runs import HOSTILE, KINDS, STARTED_S, bare_run, text_of
+from tests.support.browser import OfflinePage, violations
+from tests.support.run_documents import as_json, document_of, judged
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -162,6 +165,85 @@ def test_the_links_of_a_copy_lead_to_the_folder_of_the_run(written: Path) -> Non
     names = [unquote(href) for href in links(copy.read_text())]
     assert len(names) == 8
     assert all((copy.parent / name).is_file() for name in names)
+
+
+TRACE = "a" * 32
+
+
+def failed_run(trace_id: str = TRACE, request_id: str = "", detail: str = "") -> RunDocument:
+    """A run with one failed request."""
+    run = bare_run(rules=["overall: failures < 1%"])
+    ids = RequestIds(trace_id, request_id, detail)
+    request = FinishedRequest("ping", Outcome.FAILURE, STARTED_S, 5.0, error="HTTP 503", group="g", ids=lambda: ids)
+    run.recorder.record(request)
+    return judged(run)
+
+
+def page_with_logs(folder: Path, document: RunDocument, **logs: str) -> str:
+    (folder / "logs").mkdir()
+    for name, text in logs.items():
+        (folder / "logs" / f"{name}.log").write_text(text, "utf-8", errors="surrogateescape")
+    RUN_FILES.write(document, folder)
+    return (folder / "report.html").read_text()
+
+
+def test_a_failure_shows_what_the_response_says_and_the_lines_of_its_trace(tmp_path: Path) -> None:
+    document = failed_run(detail=f"The database is down. {HOSTILE}")
+    api = f"one line\n{TRACE} connection to http://ann:s3cret@db refused {HOSTILE}\nanother\n{TRACE} status 503"
+    page = page_with_logs(tmp_path, document, api=api, worker=f"\udcff {TRACE}\n")
+    text = text_of(page)
+
+    assert f"HTTP 503 The database is down. {' '.join(HOSTILE.split())}" in text
+    assert f"Log of {TRACE}: 3 lines api.log: {TRACE} connection to http://db refused </script>" in text
+    assert f"status 503 worker.log: \N{REPLACEMENT CHARACTER} {TRACE}" in text
+    assert "s3cret" not in page
+    assert page.count("<script") == 2
+    assert '| ping | HTTP 503 ("The database is down.' in (tmp_path / "summary.md").read_text()
+    assert read_run(tmp_path) == document
+
+
+def test_the_quoted_lines_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = f"{TRACE} {'x' * 5000}"
+    text = text_of(page_with_logs(tmp_path, failed_run(), api="\n".join(f"{line}{n}" for n in range(50))))
+    # All lines have the same beginning.
+    assert f"Log of {TRACE}: 1 line api.log: {TRACE} xxx" in text
+    assert max(len(word) for word in text.split()) == MAX_LINE_CHARS - len(TRACE) - 1
+
+    api = tmp_path / "logs" / "api.log"
+    api.write_text("\n".join(f"{TRACE} {number}" for number in range(50)))
+    RUN_FILES.rebuild(read_run(tmp_path), tmp_path)
+    assert f"Log of {TRACE}: {MAX_LINES} lines" in text_of((tmp_path / "report.html").read_text())
+
+    monkeypatch.setattr("loadgate.report.beside.MAX_READ_BYTES", 10)
+    RUN_FILES.rebuild(read_run(tmp_path), tmp_path)
+    assert "Log of" not in text_of((tmp_path / "report.html").read_text())
+
+
+@pytest.mark.parametrize(
+    ("trace_id", "request_id", "found"),
+    [(TRACE, "r", TRACE), ("", "x'; rm -rf ~ #", "x'; rm -rf ~ #"), ("", "-r", "-r")],
+)
+def test_the_command_that_finds_a_request_can_be_copied(
+    open_report: OpenReport, trace_id: str, request_id: str, found: str
+) -> None:
+    page = open_report(failed_run(trace_id, request_id), permissions=["clipboard-read", "clipboard-write"]).page
+    page.get_by_role("button", name="Copy grep").click()
+    page.get_by_role("button", name="Copied").wait_for()
+    assert shlex.split(clipboard(page)) == ["grep", "-rF", "-e", found, "."]
+    assert violations(page) == []
+
+
+def test_the_command_searches_the_logs_of_the_run(browser: Browser, tmp_path: Path) -> None:
+    page_with_logs(tmp_path, failed_run(), api="nothing")
+    opened = OfflinePage(browser)
+    opened.page.goto((tmp_path / "report.html").as_uri())
+    title = opened.page.get_by_role("button", name="Copy grep").get_attribute("title")
+    opened.close()
+    assert shlex.split(title or "") == ["grep", "-rF", "-e", TRACE, str(tmp_path / "logs")]
+
+
+def test_a_short_id_of_a_service_is_not_searched(tmp_path: Path) -> None:
+    assert "Log of" not in text_of(page_with_logs(tmp_path, failed_run("", "7"), api="7 requests"))
 
 
 def test_a_page_without_a_folder_has_no_links_to_files() -> None:

@@ -16,6 +16,9 @@ async function copyText(text) {
   }
 }
 
+/** Return a text as one word of a shell. */
+const shellQuoted = (text) => (/^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
+
 /** Return a button that copies a text and says so for a moment. */
 function copyButton(label, text) {
   const button = element("button", "copy", label);

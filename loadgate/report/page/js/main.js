@@ -5,6 +5,12 @@ document.querySelectorAll(".js-only").forEach((part) => {
 });
 document.getElementById("tools").append(themeButton());
 document.getElementById("share").append(copyButton("Copy as Markdown", run.summary), copyButton("Copy command", run.command));
+document.querySelectorAll("[data-find]").forEach((place) => {
+  const command = `grep -rF -e ${shellQuoted(place.textContent.replace(/^(trace|request) /, ""))} ${shellQuoted(run.logs)}`;
+  const button = copyButton("Copy grep", command);
+  button.title = command;
+  place.append(" ", button);
+});
 
 /**
  * Create the charts of a scope and their toolbar. A change of the scope or the axis creates the charts again.
