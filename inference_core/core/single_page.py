@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 
@@ -19,12 +20,15 @@ class SinglePage:
     policy: str
 
     @classmethod
-    def read(cls, folder: Traversable, name: str = "page", **values: str) -> SinglePage:
-        """Return the page `name`.html with `page.css` and `page.js` of the same folder.
+    def read(
+        cls, folder: Traversable, name: str = "page", scripts: Sequence[str] = ("page.js",), **values: str
+    ) -> SinglePage:
+        """Return the page `name`.html with `page.css` and the `scripts` of the same folder.
 
         `{{key}}` is replaced by a value.
         """
-        style, script = (folder.joinpath(f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+        style = folder.joinpath("page.css").read_text(encoding="utf-8")
+        script = "\n".join(folder.joinpath(script).read_text(encoding="utf-8") for script in scripts)
         content = folder.joinpath(f"{name}.html").read_text(encoding="utf-8")
         for key, value in values.items():
             content = content.replace(f"{{{{{key}}}}}", html.escape(value))

@@ -1,9 +1,12 @@
 "use strict";
 const API = "/api/v1";
 const by = (id) => document.getElementById(id);
+// A reader who has scrolled up further than this is not moved to the newest token.
+const NEAR_END_PX = 80;
 let token = "";
 let session = null;
 let running = null;
+let lastMessage = "";
 
 const milliseconds = (value) => value < 1000 ? `${value.toFixed(0)} ms` : `${(value / 1000).toFixed(2)} s`;
 const headers = () => ({"Content-Type": "application/json", ...(token ? {Authorization: `Bearer ${token}`} : {})});
@@ -29,18 +32,96 @@ function element(name, text, className) {
   return made;
 }
 
-function addTurn(who, text, mine) {
-  const item = element("li", "", mine ? "mine" : "");
-  const words = element("p", text);
-  item.append(element("p", who, "who"), words);
-  by("log").append(item);
-  item.scrollIntoView({block: "nearest"});
-  return {item, words};
+function button(text, press) {
+  const made = element("button", text);
+  made.type = "button";
+  made.addEventListener("click", press);
+  return made;
 }
 
-function forgetConversation() {
-  session = null;
-  by("session").textContent = "The next message starts a conversation.";
+const isNearEnd = () => by("scroll").scrollHeight - by("scroll").scrollTop - by("scroll").clientHeight < NEAR_END_PX;
+const scrollToEnd = () => by("scroll").scrollTo(0, by("scroll").scrollHeight);
+
+class Turn {
+  constructor(who, isMine) {
+    this.text = "";
+    this.drawing = 0;
+    this.item = element("li", "", isMine ? "mine" : "");
+    this.who = element("p", who, "who");
+    this.words = element("div", "", "words");
+    this.item.append(this.who, this.words);
+    by("log").append(this.item);
+    by("empty").hidden = true;
+  }
+
+  append(text) {
+    this.text += text;
+    this.drawing ||= requestAnimationFrame(() => this.draw());
+  }
+
+  draw() {
+    cancelAnimationFrame(this.drawing);
+    this.drawing = 0;
+    const follow = isNearEnd();
+    this.words.replaceChildren(...markdown(this.text));
+    if (follow) scrollToEnd();
+  }
+}
+
+function showQuestion(text) {
+  new Turn("You", true).words.textContent = text;
+  scrollToEnd();
+}
+
+class Times {
+  constructor() {
+    this.sent = performance.now();
+    this.first = this.last = this.total = this.billed = null;
+    this.tokens = 0;
+  }
+
+  token() {
+    this.last = performance.now() - this.sent;
+    this.first ??= this.last;
+    this.tokens += 1;
+  }
+
+  toString() {
+    const parts = [];
+    if (this.first !== null) parts.push(`TTFT ${milliseconds(this.first)}`);
+    if (this.last > this.first) parts.push(`${(1000 * (this.tokens - 1) / (this.last - this.first)).toFixed(1)} tokens/s`);
+    const billed = this.billed === null || this.billed === this.tokens ? "" : ` (usage says ${this.billed})`;
+    parts.push(`${this.tokens} ${this.tokens === 1 ? "token" : "tokens"}${billed}`, `total ${milliseconds(this.total)}`);
+    return parts.join(" · ");
+  }
+}
+
+function finish(turn, times, text, problem) {
+  const follow = isNearEnd();
+  turn.draw();
+  const actions = element("span", "", "actions");
+  // Only pages of this machine or over HTTPS can write to the clipboard.
+  if (turn.text && navigator.clipboard) {
+    actions.append(button("Copy", async () => {
+      await navigator.clipboard.writeText(turn.text);
+      say("Copied as Markdown.");
+    }));
+  }
+  actions.append(button("Retry", () => ask(text)));
+  const shown = element("p", String(times), "note times");
+  shown.title = "TTFT: from sending to the first token. Tokens/s: the tokens after the first, divided by the time from the "
+    + "first to the last. Measured in this page.";
+  const below = element("div", "", "below");
+  below.append(shown, actions);
+  if (problem) turn.item.append(element("p", problem, "error"));
+  turn.item.append(below);
+  if (follow) scrollToEnd();
+}
+
+function useConversation(id) {
+  session = id;
+  by("session").hidden = !id;
+  by("session").textContent = id ? `Conversation ${id}` : "";
 }
 
 async function loadState() {
@@ -82,32 +163,6 @@ async function* eventsOf(body) {
   }
 }
 
-class Times {
-  constructor() {
-    this.sent = performance.now();
-    this.first = this.last = null;
-    this.tokens = 0;
-    for (const id of ["ttft", "rate", "count", "total"]) by(id).textContent = "–";
-  }
-
-  token() {
-    this.last = performance.now() - this.sent;
-    this.tokens += 1;
-    if (this.first === null) {
-      this.first = this.last;
-      by("ttft").textContent = milliseconds(this.first);
-    }
-    by("count").textContent = String(this.tokens);
-    if (this.last > this.first) {
-      by("rate").textContent = (1000 * (this.tokens - 1) / (this.last - this.first)).toFixed(1);
-    }
-  }
-
-  end() {
-    by("total").textContent = milliseconds(performance.now() - this.sent);
-  }
-}
-
 function requestOf(text) {
   const task = by("task").value;
   const body = task === "explain" ? {question: text} : {user_input: text};
@@ -117,66 +172,69 @@ function requestOf(text) {
   return {task, body};
 }
 
-function takeStart(event, turn) {
-  turn.item.firstChild.textContent = event.model + (event.simulated ? ", simulated" : "");
-  if (event.session_id) {
-    session = event.session_id;
-    by("session").textContent = `Conversation ${session}`;
-  }
-}
-
 async function readAnswer(answer, turn, times) {
   let problem = "The answer broke off.";
   let ended = false;
   for await (const event of eventsOf(answer.body)) {
-    if (event.event === "start") takeStart(event, turn);
+    if (event.event === "start") {
+      turn.who.textContent = event.model + (event.simulated ? ", simulated" : "");
+      if (event.session_id) useConversation(event.session_id);
+    }
     if (event.event === "token") {
-      turn.words.append(event.content);
+      turn.append(event.content);
       times.token();
     }
     if (event.event === "usage") {
       problem = "";
-      if (event.usage.output_tokens !== times.tokens) by("count").textContent += ` (usage says ${event.usage.output_tokens})`;
+      times.billed = event.usage.output_tokens;
     }
     if (event.event === "error") problem = event.message;
     ended = ended || event.event === "end";
   }
-  times.end();
   return ended ? problem : problem || "The answer had no end.";
 }
 
+function setRunning(controller) {
+  running = controller;
+  by("send").hidden = Boolean(controller);
+  by("stop").hidden = !controller;
+}
+
 async function ask(text) {
+  if (running) return;
   const {task, body} = requestOf(text);
-  addTurn("You", text, true);
-  const turn = addTurn("Model", "", false);
+  showQuestion(text);
+  const turn = new Turn("Model", false);
   const times = new Times();
-  running = new AbortController();
-  by("send").disabled = true;
-  by("stop").disabled = false;
+  const controller = new AbortController();
+  setRunning(controller);
   say("Waiting for the first token.");
   let problem;
   try {
     const answer = await fetch(`${API}/llm/${task}/stream`,
-      {method: "POST", headers: headers(), body: JSON.stringify(body), signal: running.signal});
-    if (!answer.ok && (answer.status === 401 || answer.status === 403)) by("access").open = true;
-    if (answer.status === 404) forgetConversation();
+      {method: "POST", headers: headers(), body: JSON.stringify(body), signal: controller.signal});
+    if (answer.status === 401 || answer.status === 403) by("access").open = true;
+    if (answer.status === 404) useConversation(null);
     problem = answer.ok ? await readAnswer(answer, turn, times) : await problemOf(answer);
   } catch (error) {
     problem = error.name === "AbortError" ? "Stopped." : "The connection broke off.";
-    times.end();
   }
-  if (problem) turn.item.append(element("p", problem, "error"));
+  times.total = performance.now() - times.sent;
+  finish(turn, times, text, problem);
   say(problem || `Answered: ${times.tokens} tokens.`);
-  running = null;
-  by("send").disabled = false;
-  by("stop").disabled = true;
-  turn.item.scrollIntoView({block: "nearest"});
+  setRunning(null);
+}
+
+function stop() {
+  if (running) running.abort();
+  by("message").focus();
 }
 
 by("ask").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = by("message").value.trim();
   if (!text || running) return;
+  lastMessage = text;
   by("message").value = "";
   ask(text);
 });
@@ -185,21 +243,25 @@ by("message").addEventListener("keydown", (event) => {
     event.preventDefault();
     by("ask").requestSubmit();
   }
+  if (event.key === "ArrowUp" && !by("message").value && lastMessage) {
+    event.preventDefault();
+    by("message").value = lastMessage;
+  }
 });
-by("stop").addEventListener("click", () => {
-  if (running) running.abort();
-  by("message").focus();
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && running) stop();
 });
+by("stop").addEventListener("click", stop);
 by("fresh").addEventListener("click", () => {
-  if (running) running.abort();
+  stop();
   by("log").replaceChildren();
-  forgetConversation();
+  by("empty").hidden = false;
+  useConversation(null);
   say("A new conversation begins.");
-  by("message").focus();
 });
 by("token").addEventListener("input", () => {
   token = by("token").value.trim();
-  by("who").textContent = token ? "with a token" : "without an account";
+  by("who").textContent = token ? "Access token" : "Not signed in";
 });
 by("token").addEventListener("change", loadState);
 by("login").addEventListener("submit", async (event) => {
@@ -221,7 +283,7 @@ by("login").addEventListener("submit", async (event) => {
     by("token").value = by("password").value = "";
     by("who").textContent = username;
     by("access").open = false;
-    forgetConversation();
+    useConversation(null);
     loadState();
   } catch {
     by("login-error").textContent = "The service does not respond.";

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 
 from inference_core.core.single_page import SinglePage
 
-PLAYGROUND = SinglePage.read(files("inference_core.llm.playground"))
+PLAYGROUND = SinglePage.read(files("inference_core.llm.playground"), scripts=("page.js", "markdown.js"))
 router = APIRouter(include_in_schema=False)
 
 

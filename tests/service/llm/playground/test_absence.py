@@ -41,5 +41,6 @@ async def test_its_policy_allows_its_own_style_and_script_alone(tmp_path: Path) 
     assert directives["connect-src"] == "'self'"
     for name in ("script-src", "style-src"):
         assert directives[name].startswith("'sha256-")
-    assert "http" not in PLAYGROUND.content
+    assert "http://" not in PLAYGROUND.content
+    assert "https://" not in PLAYGROUND.content
     assert "innerHTML" not in PLAYGROUND.content

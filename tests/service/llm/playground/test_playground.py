@@ -19,8 +19,10 @@ from tests.support.processes import wait_until
 from tests.support.service import ApiProcess, api_process, service_env
 
 PATIENCE_MS = 40_000
-MILLISECONDS = re.compile(r"^\d[\d.]* m?s$")
-PHONE = {"viewport": {"width": 360, "height": 740}}
+TIMES = re.compile(r"^TTFT \d[\d.]* m?s · \d+\.\d tokens/s · (\d+) tokens · total \d[\d.]* m?s$")
+WIDE = {"viewport": {"width": 1440, "height": 900}}
+PHONE = {"viewport": {"width": 390, "height": 844}}
+SMALL_PHONE = {"viewport": {"width": 360, "height": 640}}
 
 
 @contextmanager
@@ -113,46 +115,46 @@ def test_a_conversation_comes_token_by_token_with_its_times_and_goes_on(
     expect(page.locator("#mode")).to_have_text("No answer costs money here.", timeout=PATIENCE_MS)
     visited.send("How do tides work?")
     visited.answered()
-    turns = page.locator("#log li")
+    turns = page.locator("#log > li")
     expect(turns).to_have_count(2)
     expect(turns.nth(1).locator(".who")).to_contain_text("simulated")
-    expect(turns.nth(1).locator("p").nth(1)).to_have_text(re.compile(r"\w+ \w+"))
-    for figure in ("#ttft", "#total"):
-        expect(page.locator(figure)).to_have_text(MILLISECONDS)
-    expect(page.locator("#rate")).to_have_text(re.compile(r"^\d+\.\d$"))
-    expect(page.locator("#count")).to_have_text(re.compile(r"^\d+$"))
+    expect(turns.nth(1).locator(".words")).to_contain_text("This is a simulated answer.")
+    expect(turns.nth(1).locator(".times")).to_have_text(TIMES)
+    expect(turns.nth(0).locator(".times")).to_have_count(0)
     conversation = page.locator("#session").inner_text()
 
     visited.send("And the moon?")
     visited.answered()
     assert page.locator("#session").inner_text() == conversation
+    expect(page.locator(".times")).to_have_count(2)
     stored = service.get(f"/llm/sessions/{conversation.split()[-1]}").json()
     assert [turn["role"] for turn in stored["turns"]] == ["user", "assistant"] * 2
 
     page.get_by_role("button", name="New conversation").click()
     expect(turns).to_have_count(0)
-    expect(page.locator("#session")).to_have_text("The next message starts a conversation.")
+    expect(page.locator("#session")).to_be_hidden()
 
 
 def test_the_text_of_a_message_is_text(service: ApiProcess, visit: Callable[..., Visit]) -> None:
     visited = visit(service)
-    visited.page.get_by_label("Maximum tokens").fill("3")
+    visited.page.locator("#options summary").click()
+    visited.page.get_by_label("Max tokens").fill("3")
     visited.send("<img src=x onerror=alert(1)>")
     visited.answered()
-    expect(visited.page.locator("#log li").first).to_contain_text("<img src=x onerror=alert(1)>")
+    expect(visited.page.locator("#log > li").first).to_contain_text("<img src=x onerror=alert(1)>")
     assert visited.page.locator("#log img").count() == 0
-    expect(visited.page.locator("#count")).to_have_text("3")
+    expect(visited.page.locator(".times")).to_contain_text(" · 3 tokens · ")
 
 
 def test_a_stopped_answer_is_stopped_at_its_source(slow_service: ApiProcess, visit: Callable[..., Visit]) -> None:
     visited = visit(slow_service)
     visited.send("Think long.")
     stop = visited.page.get_by_role("button", name="Stop")
-    expect(stop).to_be_enabled(timeout=PATIENCE_MS)
+    expect(stop).to_be_visible(timeout=PATIENCE_MS)
     wait_until(lambda: active_streams(slow_service) == 1, within_s=40, what="the stream at the service")
     stop.click()
     expect(visited.page.get_by_role("status")).to_have_text("Stopped.")
-    expect(visited.page.get_by_role("button", name="Send")).to_be_enabled()
+    expect(visited.page.get_by_role("button", name="Send")).to_be_visible()
     wait_until(lambda: active_streams(slow_service) == 0, within_s=40, what="the end of the stream at the service")
 
 
@@ -195,8 +197,123 @@ def test_a_pasted_token_is_enough(guarded_service: ApiProcess, visit: Callable[.
     visited.answered()
 
 
+@pytest.mark.parametrize("device", [WIDE, PHONE, SMALL_PHONE], ids=["wide", "phone", "small phone"])
+def test_the_input_is_always_in_view_and_the_newest_text_too(
+    service: ApiProcess, visit: Callable[..., Visit], device: dict[str, Any]
+) -> None:
+    visited = visit(service, **device)
+    page = visited.page
+    for text in ("How do tides work?", "And the moon?", "And the sun?"):
+        visited.send(text)
+        visited.answered()
+    for part in (page.get_by_label("Message"), page.get_by_role("button", name="Send"), page.locator(".times").last):
+        expect(part).to_be_in_viewport(ratio=1)
+    expect(page.get_by_label("Message")).to_be_focused()
+    assert page.evaluate("document.documentElement.scrollHeight <= window.innerHeight")
+
+
+def test_an_answer_can_be_copied_and_its_question_asked_again(service: ApiProcess, visit: Callable[..., Visit]) -> None:
+    visited = visit(service, permissions=["clipboard-read", "clipboard-write"])
+    page = visited.page
+    visited.send("How do tides work?")
+    visited.answered()
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("status")).to_have_text("Copied as Markdown.")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith("This is a simulated answer. ")
+
+    page.get_by_role("button", name="Retry").click()
+    visited.answered()
+    questions = page.locator("#log > li.mine .words")
+    expect(questions).to_have_text(["How do tides work?"] * 2)
+
+
+def test_the_keyboard_stops_an_answer_and_brings_back_the_message(
+    slow_service: ApiProcess, visit: Callable[..., Visit]
+) -> None:
+    visited = visit(slow_service)
+    message = visited.page.get_by_label("Message")
+    visited.send("Think long.")
+    expect(visited.page.get_by_role("button", name="Stop")).to_be_visible(timeout=PATIENCE_MS)
+    visited.page.keyboard.press("Escape")
+    expect(visited.page.get_by_role("status")).to_have_text("Stopped.")
+    expect(message).to_be_focused()
+    message.press("ArrowUp")
+    expect(message).to_have_value("Think long.")
+
+
+MARKDOWN = """# Title
+
+A *first* and **second** `code`,
+[a link](https://example.com/a?b=1) and snake_case 2 * 3 * 4.
+
+- one
+- **two**
+
+3. three
+4. four
+
+> quoted
+
+```html
+<b>not bold</b>
+```
+End"""
+
+
+def test_an_answer_is_shown_as_markdown(service: ApiProcess, visit: Callable[..., Visit]) -> None:
+    assert drawn(visit(service), MARKDOWN) == (
+        "<h2>Title</h2><p>A <em>first</em> and <strong>second</strong> <code>code</code>,\n"
+        '<a href="https://example.com/a?b=1" rel="noopener noreferrer" target="_blank">a link</a> '
+        "and snake_case 2 * 3 * 4.</p><ul><li>one</li><li><strong>two</strong></li></ul>"
+        '<ol start="3"><li>three</li><li>four</li></ol><blockquote><p>quoted</p></blockquote>'
+        '<pre tabindex="0"><code>&lt;b&gt;not bold&lt;/b&gt;</code></pre><p>End</p>'
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>window.hit = 1</script>",
+        "<img src=x onerror='window.hit = 1'>",
+        "**<svg onload='window.hit = 1'>**",
+        "# <iframe srcdoc='<script>parent.hit = 1</script>'></iframe>",
+        "- <details open ontoggle='window.hit = 1'>",
+        "```<img src=x>\n<img src=x onerror='window.hit = 1'>\n```",
+        "`<style>*{display:none}</style>`",
+        "> <a href='javascript:window.hit = 1'>x</a>",
+        "[x](javascript:window.hit=1)",
+        "[x](data:text/html,<script>window.hit=1</script>)",
+        '[x](https://example.com/"onmouseover="window.hit=1)',
+        "![x](https://example.com/x.png)",
+        ">" * 20_000 + "*" * 20_000 + "```",
+    ],
+)
+def test_no_html_and_no_script_of_an_answer_is_executed(
+    service: ApiProcess, visit: Callable[..., Visit], text: str
+) -> None:
+    visited = visit(service)
+    drawn(visited, text)
+    words = visited.page.locator("#log .words")
+    made = words.evaluate("(node) => [...node.querySelectorAll('*')].map((one) => one.tagName.toLowerCase())")
+    assert set(made) <= {"p", "h2", "ul", "li", "strong", "em", "code", "pre", "blockquote", "a"}
+    attributes = words.evaluate(
+        "(node) => [...node.querySelectorAll('*')].flatMap((one) => [...one.attributes].map((each) => each.name))"
+    )
+    assert set(attributes) <= {"href", "rel", "target", "tabindex"}
+    for address in words.evaluate("(node) => [...node.querySelectorAll('a')].map((one) => one.href)"):
+        assert address.startswith("https://example.com/")
+    assert visited.page.evaluate("window.hit") is None
+
+
+def drawn(visited: Visit, text: str) -> str:
+    """Return the HTML of an answer with this text."""
+    visited.page.evaluate("(text) => { const turn = new Turn('Model', false); turn.append(text); turn.draw(); }", text)
+    return visited.page.locator("#log .words").inner_html()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("device", [{}, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize("device", [WIDE, PHONE], ids=["wide", "phone"])
 def test_it_can_be_read_and_used_by_everybody(
     service: ApiProcess, visit: Callable[..., Visit], scheme: str, device: dict[str, Any]
 ) -> None:
@@ -205,6 +322,7 @@ def test_it_can_be_read_and_used_by_everybody(
     visited.send("How do tides work?")
     visited.answered()
     page.locator("#access summary").click()
+    page.locator("#options summary").click()
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
     overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
