@@ -102,7 +102,7 @@ def _sentence(recorder: Recorder, limit: _RuleLimit, found: Breach, started_s: f
         shown = [_name(recorder, limit, name) for name in found.names]
         return f"Broken {when} by {'; '.join(shown)}."
     alone = f"{count(found.slow_names)} of {count(found.all_names)} break the limit on their own"
-    return f"Broken {when}. No request name stands out: {alone}."
+    return f"Broken {when.removesuffix(',')}. No request name stands out: {alone}."
 
 
 def _when(found: Breach, started_s: float) -> str:
@@ -113,7 +113,7 @@ def _when(found: Breach, started_s: float) -> str:
     longest = max(found.spans, key=lambda span: span.length_s)
     if len(found.spans) == 1:
         return _from_to(longest, started_s)
-    return f"{count(len(found.spans))} times, for longest {_from_to(longest, started_s)},"
+    return f"{count(len(found.spans))} times, longest {_from_to(longest, started_s)},"
 
 
 def _from_to(span: Span, started_s: float) -> str:

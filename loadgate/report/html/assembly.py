@@ -10,7 +10,7 @@ from hashlib import sha256
 from importlib.resources import files
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from loadgate import units
 from loadgate.report.html.facts import moment
@@ -20,6 +20,9 @@ PAGE = files("loadgate.report") / "page"
 
 _UNIT = re.compile(r"(?<=\d) (?=(?:%(?!\})|points|ms|s|min|h|days|B|[kMGT]B|cores)(?!\w))")
 """The space between a number and its unit, and not the one at the end of a block of a template."""
+
+
+_NAME_PART = re.compile(r"(?<=[_./])(?=\w)")
 
 
 def environment(*filters: Callable[..., object]) -> Environment:
@@ -51,6 +54,11 @@ def policy(styles: Sequence[str], scripts: Sequence[str] = ()) -> str:
     allowed = {"style-src": styles, "script-src": scripts}
     sources = (f"{kind} {' '.join(map(_hash, texts))}" for kind, texts in allowed.items() if texts)
     return "; ".join(["default-src 'none'", *sources, "base-uri 'none'", "form-action 'none'"])
+
+
+def breakable(text: str) -> Markup:
+    """Return a name in which a line can also end after an underscore, a dot or a slash."""
+    return Markup(_NAME_PART.sub("<wbr>", str(escape(text))))  # noqa: S704 - the text is escaped
 
 
 def encodable(html: str) -> str:

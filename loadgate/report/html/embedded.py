@@ -15,6 +15,7 @@ from loadgate.recorder.sketch import nearest_rank
 from loadgate.report.html.facts import cut_short_by_target
 from loadgate.report.html.grid import READABLE_SLOTS
 from loadgate.report.html.heat import HEAT_SHIFT
+from loadgate.report.html.load import arrivals_per_s
 from loadgate.report.html.resources import resource_charts
 from loadgate.report.html.series import ChartSeries, Line, ScopeSeries, chart_series, names_grid
 from loadgate.report.resources import ResourceLine
@@ -40,6 +41,8 @@ def embedded_data(document: RunDocument, series: ChartSeries, resources: Sequenc
     run = document.run
     started_s, ended_s = run.started_s, run.ended_s
     names_from = names_grid(series)
+    arrivals = [arrivals_per_s(document, grid) for grid in series.grids]
+    planned = arrivals if arrivals[0] is not None else None
     return {
         "started_s": started_s,
         "command": shlex.join(run.command),
@@ -58,6 +61,7 @@ def embedded_data(document: RunDocument, series: ChartSeries, resources: Sequenc
         "readable_slots": READABLE_SLOTS,
         "stages": [[round(since_s - started_s, 3), stage] for since_s, stage in document.stages],
         "users": [users or 0 for users in series.grids[0].peaks(document.user_counts)],
+        "planned": planned,
         "heat_grid": names_from,
         "heat_shift": HEAT_SHIFT,
         "spectrum_step": SPECTRUM_STEP,

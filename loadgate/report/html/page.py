@@ -22,18 +22,19 @@ from loadgate.report.beside import Beside
 from loadgate.report.cause import breach_lines
 from loadgate.report.conclusions import conclusions
 from loadgate.report.html import facts
-from loadgate.report.html.assembly import PAGE, encodable, environment, policy, style
+from loadgate.report.html.assembly import PAGE, breakable, encodable, environment, policy, style
 from loadgate.report.html.bounded import bounded
 from loadgate.report.html.embedded import embedded_data, packed, run_series
 from loadgate.report.html.grid import READABLE_SLOTS
+from loadgate.report.html.load import stage_rows, tiles
 from loadgate.report.html.requests import SPARK_HEIGHT, SPARK_WIDTH, TIMES, request_rows
 from loadgate.report.html.resources import drawable, resource_figures, resource_tables
-from loadgate.report.html.rules import GAUGE_WIDTH, rule_gauge, rule_interval, rule_margin
+from loadgate.report.html.rules import GAUGE_WIDTH, rule_gauge, rule_interval, rule_margin, rule_why
 from loadgate.report.html.series import ChartSeries, names_grid
 from loadgate.report.html.timeline import timeline
 from loadgate.report.resources import ResourceLine, resource_lines
 from loadgate.report.summary import markdown_summary
-from loadgate.report.text import rule_limit, rule_quantity, rule_reason, rule_subject
+from loadgate.report.text import rule_limit, rule_quantity, rule_subject
 from loadgate.report.value_changes import change_text, interval_text
 from loadgate.run.document import RunDocument
 
@@ -95,7 +96,9 @@ def _template_values(document: RunDocument, series: ChartSeries, started_s: floa
         "run": run,
         "verdict": verdict,
         "overall": totals.overall,
-        "peak_users": max((count for _, count in document.user_counts), default=None),
+        "tiles": tiles(document, series),
+        "stage_rows": stage_rows(document, series),
+        "breaches": {breach.rule: breach.sentence for breach in document.conclusions.breaches},
         "title": f"Load test {run.profile.name}",
         "ending": facts.ending(document),
         "rules": sorted(verdict.rules, key=lambda rule: OUTCOME_ORDER.index(rule.outcome)),
@@ -103,7 +106,7 @@ def _template_values(document: RunDocument, series: ChartSeries, started_s: floa
         "causes": breach_lines(document),
         "conclusions": conclusions(document),
         "gauge_width": GAUGE_WIDTH,
-        "totals": [row for row in rows if row.kind in {"overall", "group"}],
+        "totals": [row for row in rows if row.kind in {"overall", "group"} and not row.is_measure],
         "requests": sorted((row for row in rows if row.kind == "request"), key=lambda row: row.name not in guilty),
         "measures": [row for row in rows if row.kind == "measure"],
         "guilty": guilty,
@@ -152,7 +155,7 @@ def _resource_values(document: RunDocument, series: ChartSeries, lines: Sequence
 @cache
 def _environment() -> Environment:
     return environment(
-        rule_gauge, rule_interval, rule_limit, rule_margin, rule_quantity, rule_reason, rule_subject,
+        rule_gauge, rule_interval, rule_limit, rule_margin, rule_quantity, rule_subject, rule_why, breakable,
         change_text, interval_text,
     )  # fmt: skip
 

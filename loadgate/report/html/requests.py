@@ -37,6 +37,7 @@ class RequestRow:
     """The change of the p95, with its interval in `since_interval`."""
     since_interval: str
     has_failures: bool
+    is_measure: bool
     spark: str
     times: tuple[tuple[str, tuple[str, ...]], ...]
     received: str
@@ -68,6 +69,7 @@ def _row(index: int, scope: ScopeSeries, figures: ScopeFigures, changes: Baselin
         since_baseline=_since_baseline(moved),
         since_interval=interval_text(moved.unit, moved.low, moved.high) if moved and moved.has_interval else "",
         has_failures=bool(failed),
+        is_measure=figures.kind == "measure",
         spark=_spark(scope.success[-1]),
         times=_times(figures),
         received=size(figures.response_bytes),

@@ -35,6 +35,17 @@ def rule_margin(rule: RuleRecord) -> str:
     return f"{percentage(-margin)} too {'high' if rule.operator.startswith('<') else 'low'}"
 
 
+def rule_why(rule: RuleRecord) -> str:
+    """Return the reason of a result, as a sentence without the value and the limit, which the row shows."""
+    first, _, more = rule.reason.partition("; ")
+    repeats = rule.value is not None and rule_quantity(rule, rule.value) in first and (more or rule.outcome == "pass")
+    why = more if repeats else rule.reason
+    if rule.stages != "all" and rule.value_all_stages is not None:
+        with_ramp = f"with the ramp, it is {rule_quantity(rule, rule.value_all_stages)}"
+        why = f"{why}; {with_ramp}" if why else with_ramp
+    return why[:1].upper() + why[1:]
+
+
 def rule_interval(rule: RuleRecord) -> str:
     """Return the confidence interval. "" if there is none."""
     interval = rule.interval

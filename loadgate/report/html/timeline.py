@@ -42,13 +42,13 @@ def timeline(document: RunDocument, series: ChartSeries, started_s: float) -> li
                 count(users[number]),
                 figure((successes + failures) / seconds),
                 figure(failures / seconds),
-                *map(milliseconds, _percentiles(LatencySketch.sum_of(parts))),
+                *map(milliseconds, percentiles_ms(LatencySketch.sum_of(parts))),
             )
         )
     return rows
 
 
-def _percentiles(sketch: LatencySketch) -> list[float | None]:
+def percentiles_ms(sketch: LatencySketch) -> list[float | None]:
     """Return p50, p95 and p99, with the accuracy of the charts."""
     if not sketch.count:
         return [None] * 3

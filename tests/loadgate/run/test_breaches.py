@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
@@ -88,7 +89,7 @@ STUBS = {
     "slow at times": Stub("Item", slow(15, share=0.2), "overall: p95 < 60ms"),
     "rare and very slow": Stub("Login", slow(50), "auth: p95 < 200ms"),
     "frequent and a little slow": Stub("Item", slow(2.2), "overall: mean < 27ms"),
-    "slow twice": Stub("Me", twice, "auth: p95 < 100ms", ("Broken 2 times, for longest from 0:",)),
+    "slow twice": Stub("Me", twice, "auth: p95 < 100ms", ("Broken 2 times, longest from 0:",)),
     "slow in a window": Stub("Search", slow(10, 30, 42), "shop: p95 < 100ms over 10s"),
     "fails now and then": Stub(
         "Login", failing("500 Internal Server Error", 0.4), "overall: failures < 1%", ("failed, 500 Internal Server",)
@@ -120,6 +121,11 @@ def test_if_all_are_slow_or_fail_none_stands_out(rule: str) -> None:
     (found,) = found_in(recorded(all_failing if "failures" in rule else all_slow), rule)
     assert found.requests == []
     assert "No request name stands out: 5 of 5 break the limit on their own." in found.sentence
+
+
+def test_a_limit_that_all_break_twice_is_described_in_two_sentences() -> None:
+    (found,) = found_in(recorded(dict.fromkeys(GROUPS, twice)), "overall: p95 < 100ms")
+    assert re.fullmatch(r"Broken 2 times, longest from [\d:]+ to [\d:]+\. No request name .*", found.sentence)
 
 
 def test_two_of_five_can_be_at_fault() -> None:

@@ -9,7 +9,7 @@ document.querySelectorAll("[data-find]").forEach((place) => {
   const command = `grep -rF -e ${shellQuoted(place.textContent.replace(/^(trace|request) /, ""))} ${shellQuoted(run.logs)}`;
   const button = copyButton("Copy grep", command);
   button.title = command;
-  place.append(" ", button);
+  place.parentElement.append(" ", button);
 });
 
 /**
@@ -51,11 +51,12 @@ function makeCharts(host) {
     made.forEach((chart) => chart.destroy());
     const scope = scopeData(Number(choice.value));
     const options = { log: isLog(), labelled: true, onCursor };
+    const latencies = [() => groupsChart(body, options), () => responseChart(body, scope, { ...options, height: 230 })];
+    const load = [() => rateChart(body, scope, { height: 170 }), () => inFlightChart(body, scope)];
+    // What an open model proves depends on its load, so this comes first.
+    const first = run.planned ? [...load, ...latencies] : [...latencies, ...load];
     made = [
-      groupsChart(body, options),
-      responseChart(body, scope, { ...options, height: 230 }),
-      rateChart(body, scope, { height: 170 }),
-      inFlightChart(body, scope),
+      ...first.map((make) => make()),
       usersChart(body),
       heatChart(body, scope, options),
       spectrumChart(body, scope, options),

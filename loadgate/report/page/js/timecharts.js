@@ -149,14 +149,16 @@ function failureTimeChart(host, scope, options) {
   });
 }
 
+/** Draw the rates of a scope. With those of all requests of an open model, draw the planned rate of the arrivals. */
 function rateChart(host, scope, options) {
   const line = (label, values, colourName) => ({ label, colour: colourName, values, format: formatRate, fill: true });
+  const planned = run.planned && scope.raw.kind === "overall" ? [{ ...line("planned arrivals", run.planned, "soft"), fill: false, dash: true }] : [];
   return makeChart(host, {
     ...timeBase(false, [], scope.times),
-    title: "Requests and failures",
+    title: planned.length ? "Planned arrivals, requests and failures" : "Requests and failures",
     unit: "per second",
     height: options.height,
-    series: [line("requests", scope.requestRate, "requests"), line("failures", scope.failureRate, "failures")],
+    series: [line("requests", scope.requestRate, "requests"), line("failures", scope.failureRate, "failures"), ...planned],
   });
 }
 
