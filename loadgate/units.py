@@ -177,6 +177,13 @@ def size(value_bytes: float | None) -> str:
     return f"{figure(value_bytes) if step else count(round(value_bytes))} {_SIZES[step]}"
 
 
+def signed_size(value_bytes: float | None) -> str:
+    """Return a difference of bytes with its sign."""
+    if value_bytes is None:
+        return UNKNOWN
+    return f"{'-' if value_bytes < 0 else '+' if value_bytes > 0 else ''}{size(abs(value_bytes))}"
+
+
 def cores(value: float | None) -> str:
     """Return a CPU use: CPU seconds per second."""
     return quantity(value, "cores")

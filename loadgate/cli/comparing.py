@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperCommand
@@ -55,6 +55,13 @@ def ab_command(
             help="A latency change below this never fails, whatever its percentage.",
         ),
     ] = 0.5,
+    metric: Annotated[
+        Literal["rules", "memory"],
+        typer.Option(help="What decides: the suite's rules, or the growth of the target's memory per request."),
+    ] = "rules",
+    ignore_bytes: Annotated[
+        float, typer.Option(min=1, metavar="<bytes>", help="A change of the memory per request below this never fails.")
+    ] = 100,
     plan: Annotated[
         bool, typer.Option("--plan", help="Measure three pairs only, and print which changes would be detected.")
     ] = False,
@@ -69,7 +76,7 @@ def ab_command(
 
     Exit codes: 0 no regression, 99 regression, 98 inconclusive, 1 not carried out, 2 usage error.
     """
-    from loadgate.analysis.ab.segments import Margins
+    from loadgate.analysis.ab.segments import Margins, Metric
     from loadgate.project import load_project
     from loadgate.runner.ab.command import ab
     from loadgate.runner.ab.request import AbRequest
@@ -84,7 +91,8 @@ def ab_command(
         pairs=pairs,
         measure_s=measure,
         settle_s=settle,
-        margins=Margins(ignore=ignore, worse=worse, ignore_ms=ignore_ms),
+        margins=Margins(ignore=ignore, worse=worse, ignore_ms=ignore_ms, ignore_bytes=ignore_bytes),
+        metric=Metric(metric),
         only_plan=plan,
         seed=seed,
         locustfile=locustfile,

@@ -3,35 +3,48 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
 from loadgate.analysis.ab.buckets import PackedScope, Sides, Sums
-from loadgate.analysis.ab.segments import Margins, Measure, MeasureKind
+from loadgate.analysis.ab.memory import Growth, MemoryScope, MemorySides
+from loadgate.analysis.ab.segments import ChangeUnit, Margins, Measure, MeasureKind, Pair
 from loadgate.analysis.confidence import CONFIDENCE, MIN_SAMPLES_FLOOR, min_samples
 from loadgate.analysis.interval import Interval
 from loadgate.analysis.student import student_quantile
 from loadgate.units import count
 
+Scope = PackedScope | MemoryScope
+"""What a measure is computed from."""
 
-def value(measure: Measure, sums: Sums) -> float | None:
-    """Return a measure of one side: ms, or a share of failures. None if the side has no requests for it."""
+
+def scope_of(pairs: Sequence[Pair], measure: Measure) -> Scope:
+    """Return what a measure is computed from."""
+    memory = measure.kind is MeasureKind.MEMORY
+    return MemoryScope(pairs, measure.scope) if memory else PackedScope(pairs, measure.scope)
+
+
+def value(measure: Measure, sums: Sums | Growth) -> float | None:
+    """Return a measure of one side: ms, a share of failures, or bytes per request. None if the side has no value."""
+    if isinstance(sums, Growth):
+        return sums.mean()
     if measure.kind is MeasureKind.FAILURES:
         return sums.failure_share()
     return sums.mean_ms() if measure.percentile is None else sums.quantile_ms(measure.percentile / 100)
 
 
-def difference(measure: Measure, sides: Sides) -> float | None:
-    """Return ln(head / base) of a latency, or head - base of a share of failures. None if a side has no value."""
+def difference(measure: Measure, sides: Sides | MemorySides) -> float | None:
+    """Return ln(head / base) of a latency, or head - base of shares and bytes. None if a side has no value."""
     base, head = value(measure, sides.base), value(measure, sides.head)
-    if measure.kind is MeasureKind.FAILURES:
+    if measure.unit is not ChangeUnit.PERCENT:
         return None if base is None or head is None else head - base
     return math.log(head) - math.log(base) if base and head else None
 
 
 def as_change(measure: Measure, difference: float) -> float:
-    """Return a difference as a relative change of a latency, or as a difference of shares."""
-    if measure.kind is MeasureKind.FAILURES:
+    """Return a difference as a relative change of a latency. One of shares or bytes is returned unchanged."""
+    if measure.unit is not ChangeUnit.PERCENT:
         return difference
     # Beyond this, a float is infinite.
     return math.expm1(min(difference, 700.0))
@@ -39,7 +52,7 @@ def as_change(measure: Measure, difference: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The margins of a measure, in the unit of its differences: logarithms for latencies, shares for failures."""
+    """The margins of a measure, in the unit of its differences: logarithms for latencies, shares, or bytes."""
 
     ignore: float
     worse: float
@@ -48,14 +61,14 @@ class Limits:
     def of(cls, measure: Measure, margins: Margins, base: float) -> Limits:
         """Return the limits of a measure, given the value of base."""
         ignore, worse = margins.of(measure, base)
-        if measure.kind is MeasureKind.FAILURES:
+        if measure.unit is not ChangeUnit.PERCENT:
             return cls(ignore, worse)
         return cls(math.log1p(ignore), math.log1p(worse))
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A measure of both sides and its difference, in logarithms for latencies and in shares for failures.
+    """A measure of both sides and its difference, in logarithms for latencies, in shares, or in bytes per request.
 
     `error` is the standard error of the difference, None if there are not enough pairs. `pairs` is their number.
     """
@@ -69,7 +82,7 @@ class Estimate:
 
     @property
     def change(self) -> float:
-        """Return the relative change of a latency, or the difference of the shares of failures."""
+        """Return the change in the unit of the measure."""
         return as_change(self.measure, self.difference)
 
     def bound(self, probability: float) -> float | None:
@@ -91,7 +104,7 @@ class Estimate:
         return replace(self, error=error, pairs=pairs)
 
 
-def estimate(scope: PackedScope, measure: Measure) -> Estimate | str:
+def estimate(scope: Scope, measure: Measure) -> Estimate | str:
     """Return the estimate of a measure over all pairs, or a clause that says why there is none.
 
     The value of a side is that of all its segments together: medians of percentiles are biased.
@@ -113,19 +126,21 @@ def estimate(scope: PackedScope, measure: Measure) -> Estimate | str:
     if base is None or head is None or whole is None:
         return "a latency of 0 has no relative change"
     error = _jackknife_error(scope, measure)
-    if error is not None and measure.kind is MeasureKind.FAILURES:
+    if error is not None and isinstance(sides, Sides) and measure.kind is MeasureKind.FAILURES:
         error = max(error, _independent_error(sides))
     return Estimate(measure, base, head, whole, error, scope.pairs)
 
 
-def by_pair(scope: PackedScope, measure: Measure) -> list[float | None]:
+def by_pair(scope: Scope, measure: Measure) -> list[float | None]:
     """Return the change of each pair. None where a side has no value."""
     found = (difference(measure, scope.only(pair)) for pair in range(scope.pairs))
     return [None if one is None else as_change(measure, one) for one in found]
 
 
-def _problem(measure: Measure, sides: Sides) -> str:
+def _problem(measure: Measure, sides: Sides | MemorySides) -> str:
     """Return why a measure cannot be compared, or ""."""
+    if isinstance(sides, MemorySides):
+        return "" if sides.are_known else f"the memory of {measure.scope} was not measured in each segment"
     missing = [name for name, sums in zip(sides._fields, sides, strict=True) if not sums.requests]
     if missing:
         return f"{' and '.join(missing)} {'have' if len(missing) > 1 else 'has'} no requests"
@@ -140,7 +155,7 @@ def _problem(measure: Measure, sides: Sides) -> str:
     return ""
 
 
-def _jackknife_error(scope: PackedScope, measure: Measure) -> float | None:
+def _jackknife_error(scope: Scope, measure: Measure) -> float | None:
     pairs = scope.pairs
     if pairs < 2:
         return None

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 from loadgate.analysis.ab import text
-from loadgate.analysis.ab.buckets import PackedScope
 from loadgate.analysis.ab.decision import RuleTest, significance
-from loadgate.analysis.ab.estimate import Estimate, Limits, as_change, by_pair, estimate, value
+from loadgate.analysis.ab.estimate import Estimate, Limits, Scope, as_change, by_pair, estimate, scope_of, value
 from loadgate.analysis.ab.faults import Faults
 from loadgate.analysis.ab.guards import guards
 from loadgate.analysis.ab.permutation import Flip, adjusted_p_values, discoveries, flips, p_value, statistics
@@ -54,7 +53,7 @@ class _Measured:
     """The pairs, and their counts by scope."""
 
     pairs: Sequence[Pair]
-    _scopes: dict[str, PackedScope] = field(default_factory=dict)
+    _scopes: dict[tuple[str, bool], Scope] = field(default_factory=dict)
 
     @cached_property
     def compared(self) -> list[Pair]:
@@ -65,29 +64,30 @@ class _Measured:
     def flips(self) -> list[Flip]:
         return flips(len(self.compared))
 
-    def scope(self, name: str) -> PackedScope:
-        """Return the counts of a scope."""
-        if name not in self._scopes:
-            self._scopes[name] = PackedScope(self.compared, name)
-        return self._scopes[name]
+    def scope(self, measure: Measure) -> Scope:
+        """Return what a measure is computed from."""
+        key = (measure.scope, measure.kind is MeasureKind.MEMORY)
+        if key not in self._scopes:
+            self._scopes[key] = scope_of(self.compared, measure)
+        return self._scopes[key]
 
     def estimates(self, measures: Iterable[Measure]) -> dict[Measure, Estimate | str]:
         """Return the estimate of each measure, or why it has none."""
-        return {measure: estimate(self.scope(measure.scope), measure) for measure in measures}
+        return {measure: estimate(self.scope(measure), measure) for measure in measures}
 
     def statistics(self, measures: Iterable[Measure]) -> dict[Measure, list[float]]:
         """Return the statistic of each measure under each flip."""
-        by_scope: dict[str, list[Measure]] = {}
+        by_scope: dict[Scope, list[Measure]] = {}
         for measure in measures:
-            by_scope.setdefault(measure.scope, []).append(measure)
+            by_scope.setdefault(self.scope(measure), []).append(measure)
         found: dict[Measure, list[float]] = {}
         for scope, members in by_scope.items():
-            found |= zip(members, statistics(self.scope(scope), members, self.flips), strict=True)
+            found |= zip(members, statistics(scope, members, self.flips), strict=True)
         return found
 
     def changes(self, measure: Measure) -> tuple[float | None, ...]:
         """Return the change of each pair. None where a side has no value, or where the pair cannot be compared."""
-        known = iter(by_pair(self.scope(measure.scope), measure))
+        known = iter(by_pair(self.scope(measure), measure))
         return tuple(next(known) if pair.can_be_compared else None for pair in self.pairs)
 
 
@@ -137,7 +137,7 @@ def _change(
 
 
 def _unknown(measured: _Measured, measure: Measure, reason: str) -> Change:
-    sides = measured.scope(measure.scope).whole()
+    sides = measured.scope(measure).whole()
     return Change(
         measure=measure, base=value(measure, sides.base), head=value(measure, sides.head), change=None, interval=None,
         p_value=None, pairs=measured.changes(measure), detectable=None, more_pairs=None,

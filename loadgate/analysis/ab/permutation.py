@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from itertools import product
 from random import Random
 
-from loadgate.analysis.ab.buckets import PackedScope
-from loadgate.analysis.ab.estimate import difference
+from loadgate.analysis.ab.estimate import Scope, difference
 from loadgate.analysis.ab.segments import Measure
 
 EXACT_PAIRS = 13
@@ -45,7 +44,7 @@ def smallest_p_value(pairs: int) -> float:
     return 2.0 ** (1 - pairs) if pairs <= EXACT_PAIRS else 1 / (1 + RANDOM_FLIPS)
 
 
-def statistics(scope: PackedScope, measures: Sequence[Measure], chosen: Sequence[Flip]) -> list[list[float]]:
+def statistics(scope: Scope, measures: Sequence[Measure], chosen: Sequence[Flip]) -> list[list[float]]:
     """Return for each measure the |difference| under each flip, divided by its root mean square over the flips.
 
     A flip under which a side has no value counts as an infinite difference, so it never makes a difference significant.

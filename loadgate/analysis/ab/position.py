@@ -6,7 +6,7 @@ from enum import IntEnum
 from math import sqrt
 
 from loadgate.analysis.ab.result import Change
-from loadgate.analysis.ab.segments import MeasureKind
+from loadgate.analysis.ab.segments import ChangeUnit
 
 
 class Position(IntEnum):
@@ -21,7 +21,7 @@ def halfway(ends: Change) -> float:
     """Return half of the change between the ends: of the logarithm of a latency. Raises ValueError without a change."""
     if ends.change is None:
         raise ValueError(f"{ends.measure} has no change between the ends")
-    if ends.measure.kind is MeasureKind.FAILURES:
+    if ends.measure.unit is not ChangeUnit.PERCENT:
         return ends.change / 2
     return sqrt(1 + ends.change) - 1
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from loadgate import units
-from loadgate.analysis.ab.buckets import PackedScope
 from loadgate.analysis.ab.decision import MOST_PAIRS, RuleTest, significance
-from loadgate.analysis.ab.estimate import Estimate, Limits, as_change, estimate
-from loadgate.analysis.ab.segments import Comparison, Measure, MeasureKind, Pair
+from loadgate.analysis.ab.estimate import Estimate, Limits, as_change, estimate, scope_of
+from loadgate.analysis.ab.segments import Comparison, Measure, Pair
+from loadgate.analysis.ab.text import signed
 
 POWER = 0.8
 _ABOVE = NormalDist().inv_cdf(POWER)
@@ -57,7 +57,7 @@ def powers(pairs: Sequence[Pair], comparison: Comparison) -> tuple[Power, ...]:
 def _power(pairs: Sequence[Pair], measure: Measure, comparison: Comparison) -> Power:
     planned = comparison.looks[-1]
     level = significance(planned, comparison.looks)
-    found = estimate(PackedScope(pairs, measure.scope), measure)
+    found = estimate(scope_of(pairs, measure), measure)
     if isinstance(found, str):
         return Power(measure, planned, None, None, None, f"{measure}: the detectable change is unknown: {found}")
     test = RuleTest(Limits.of(measure, comparison.margins, found.base), level, len(set(comparison.rules)))
@@ -71,10 +71,10 @@ def _power(pairs: Sequence[Pair], measure: Measure, comparison: Comparison) -> P
     target = _target(smallest, test.limits)
     needed = None if target is None else _pairs_for(target, found, test)
     change, finer = as_change(measure, smallest), None if target is None else as_change(measure, target)
-    sentence = f"{measure}: {units.count(planned)} pairs detect {_shown(measure, change)}"
+    sentence = f"{measure}: {units.count(planned)} pairs detect {signed(measure, change)}"
     if finer is not None:
         pairs_text = f"more than {MOST_PAIRS} pairs" if needed is None else f"{units.count(needed)} pairs"
-        sentence += f"; {_shown(measure, finer)} needs {pairs_text}"
+        sentence += f"; {signed(measure, finer)} needs {pairs_text}"
     return Power(measure, planned, change, finer, needed, sentence)
 
 
@@ -90,7 +90,3 @@ def _pairs_for(target: float, found: Estimate, test: RuleTest) -> int | None:
         if smallest is not None and smallest <= target:
             return pairs
     return None
-
-
-def _shown(measure: Measure, change: float) -> str:
-    return units.points(change) if measure.kind is MeasureKind.FAILURES else units.change(change)

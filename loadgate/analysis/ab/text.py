@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from loadgate import units
 from loadgate.analysis.ab.decision import MOST_PAIRS
 from loadgate.analysis.ab.result import Change
-from loadgate.analysis.ab.segments import Margins, Measure, MeasureKind
+from loadgate.analysis.ab.segments import ChangeUnit, Margins, Measure, MeasureKind
 from loadgate.analysis.decision import RuleOutcome
 
 
@@ -19,19 +19,19 @@ def sentence(change: Change) -> str:
     value, interval, measure = change.change, change.interval, change.measure
     if value is None:
         return f"{measure}: {change.reason}"
-    subject = f"{measure} {'are' if of_share(measure) else 'is'}"
+    subject = f"{measure} {'are' if measure.kind is MeasureKind.FAILURES else 'is'}"
     if interval is None or interval.low is None or interval.high is None:
         return f"{subject} {_directed(measure, value)}, {_values(change)}; {change.reason}"
-    bounds = f"({units.change_range(interval.low, interval.high, of_share=of_share(measure))})"
+    bounds = f"({signed_range(measure, interval.low, interval.high)})"
     if interval.low <= 0 <= interval.high:
-        return f"{subject} not clearly different: {_signed(measure, value)} {bounds}, {_values(change)}"
+        return f"{subject} not clearly different: {signed(measure, value)} {bounds}, {_values(change)}"
     return f"{subject} {_directed(measure, value)} {bounds}, {_values(change)}"
 
 
 def reason(change: Change, margins: Margins, *, is_above_ignore: bool) -> str:
     """Return why a measure has its outcome, one clause. `is_above_ignore`: its lower bound is above `ignore`."""
     ignore, worse = _margins(change, margins)
-    direction = "higher" if of_share(change.measure) else "slower"
+    direction = "slower" if change.measure.unit is ChangeUnit.PERCENT else "higher"
     decides = change.p_value is not None
     if change.outcome is RuleOutcome.PASS:
         return f"less than {worse} {direction}"
@@ -67,10 +67,11 @@ def passed(closest: Change, margins: Margins, rules: int) -> str:
     measure, interval = closest.measure, closest.interval
     low, high = (None, None) if interval is None else (interval.low, interval.high)
     _, worse = _margins(closest, margins)
-    bounds = f"interval {units.change_range(low, high, of_share=of_share(measure))}, margin +{worse}"
-    shown = f"{_signed(measure, closest.change or 0.0)} ({bounds})"
+    bounds = f"interval {signed_range(measure, low, high)}, margin +{worse}"
+    shown = f"{signed(measure, closest.change or 0.0)} ({bounds})"
     if rules == 1:
-        return f"{measure} {'are within their' if of_share(measure) else 'is within its'} margin: {shown}"
+        is_plural = measure.kind is MeasureKind.FAILURES
+        return f"{measure} {'are within their' if is_plural else 'is within its'} margin: {shown}"
     return f"all {units.count(rules)} rules are within their margins; the closest is {measure}, {shown}"
 
 
@@ -84,16 +85,34 @@ def inconclusive(open_rules: Sequence[Change], rules: int) -> str:
     return f"{whole}{sentence(hardest)}{needed}"
 
 
-def of_share(measure: Measure) -> bool:
-    """Return whether the changes of a measure are differences of shares, and not relative."""
-    return measure.kind is MeasureKind.FAILURES
+def value_text(measure: Measure, value: float | None) -> str:
+    """Return the value of one side."""
+    if measure.unit is ChangeUnit.PERCENT:
+        return units.milliseconds(value)
+    return units.percentage(value) if measure.unit is ChangeUnit.POINTS else _bytes(value)
+
+
+def signed(measure: Measure, change: float | None) -> str:
+    """Return a change with its sign."""
+    if measure.unit is ChangeUnit.PERCENT:
+        return units.change(change)
+    return units.points(change) if measure.unit is ChangeUnit.POINTS else units.signed_size(change)
+
+
+def signed_range(measure: Measure, low: float | None, high: float | None) -> str:
+    """Return the interval of a change, as in `+13.0 to +21.0 %`. A bound that is not known is a question mark."""
+    if measure.unit is ChangeUnit.BYTES:
+        return " to ".join("?" if bound is None else units.signed_size(bound) for bound in (low, high))
+    return units.change_range(low, high, of_share=measure.unit is ChangeUnit.POINTS)
 
 
 def _margins(change: Change, margins: Margins) -> tuple[str, str]:
     """Return the margins of a measure as they were given."""
     ignore, worse = margins.of(change.measure, change.base)
     relative = units.given_percentage
-    if of_share(change.measure):
+    if change.measure.unit is ChangeUnit.BYTES:
+        return units.size(ignore), units.size(worse)
+    if change.measure.unit is ChangeUnit.POINTS:
         return relative(ignore).replace("%", "points"), relative(worse).replace("%", "points")
     return (
         relative(ignore) if ignore == margins.ignore else units.given(margins.ignore_ms, "ms"),
@@ -102,15 +121,14 @@ def _margins(change: Change, margins: Margins) -> tuple[str, str]:
 
 
 def _directed(measure: Measure, change: float) -> str:
-    if of_share(measure):
-        return f"{'higher' if change > 0 else 'lower'} by {_signed(measure, abs(change)).removeprefix('+')}"
+    if measure.unit is not ChangeUnit.PERCENT:
+        return f"{'higher' if change > 0 else 'lower'} by {signed(measure, abs(change)).removeprefix('+')}"
     return f"{units.percentage(abs(change))} {'slower' if change > 0 else 'faster'}"
 
 
-def _signed(measure: Measure, change: float) -> str:
-    return units.points(change) if of_share(measure) else units.change(change)
-
-
 def _values(change: Change) -> str:
-    shown = units.percentage if of_share(change.measure) else units.milliseconds
-    return f"{shown(change.head)} instead of {shown(change.base)}"
+    return f"{value_text(change.measure, change.head)} instead of {value_text(change.measure, change.base)}"
+
+
+def _bytes(value: float | None) -> str:
+    return units.signed_size(value).removeprefix("+")

@@ -22,24 +22,36 @@ _LABEL_WIDTH = 45.0
 _LEAST = 1e-4
 """The least length of the axis."""
 
-_FLOOR = -1.0
-"""No latency can be more than 100 % faster, and no share can shrink by more."""
-
 _REACH = 10
 """The axis reaches at most so many times the upper margin, because the margins must stay distinguishable."""
 
 
 @dataclass(frozen=True, slots=True)
+class Scale:
+    """What an axis shows: changes times `factor`. No change is below `floor`."""
+
+    factor: float
+    floor: float
+
+
+SHARES = Scale(100.0, -1.0)
+"""Percent. No latency can be more than 100 % faster, and no share can shrink by more."""
+
+BYTES = Scale(1.0, -math.inf)
+
+
+@dataclass(frozen=True, slots=True)
 class Axis:
-    """An axis from `low` to `high`, in the unit of the changes, with the relative margins of the comparison."""
+    """An axis from `low` to `high`, in the unit of the changes, with the margins of the comparison."""
 
     low: float
     high: float
     ignore: float
     worse: float
+    scale: Scale = SHARES
 
     @classmethod
-    def of(cls, changes: Iterable[Change], ignore: float, worse: float) -> Axis:
+    def of(cls, changes: Iterable[Change], ignore: float, worse: float, scale: Scale = SHARES) -> Axis:
         """Return the axis that contains the margins, the intervals, and pairs that are not much farther away.
 
         It ends at `_REACH` times the upper margin on both sides. What is farther away is drawn at its end. Beyond the
@@ -52,8 +64,8 @@ class Axis:
         room = max(high - low, _LEAST)
         values = [low, high, *(value for item in changes for value in item.pairs if value is not None)]
         reach = _REACH * max(worse, _LEAST)
-        low, high = max(_FLOOR, -reach, low - room, min(values)), min(reach, high + room, max(values))
-        return cls(low, max(high, worse + (worse - low) / 4, low + _LEAST), ignore, worse)
+        low, high = max(scale.floor, -reach, low - room, min(values)), min(reach, high + room, max(values))
+        return cls(low, max(high, worse + (worse - low) / 4, low + _LEAST), ignore, worse, scale)
 
     def at(self, value: float) -> float:
         """Return the place of a value. A value beyond the axis is placed at its end."""
@@ -65,16 +77,17 @@ class Axis:
         return self.low <= value <= self.high
 
     def ticks(self) -> list[tuple[float, str]]:
-        """Return the place and the label of each tick, in percent or in percentage points."""
-        span = (self.high - self.low) * 100
+        """Return the place and the label of each tick."""
+        factor = self.scale.factor
+        span = (self.high - self.low) * factor
         step = _step(span * _LABEL_WIDTH / (WIDTH - 2 * _EDGE))
-        first, last = math.ceil(self.low * 100 / step), math.floor(self.high * 100 / step)
+        first, last = math.ceil(self.low * factor / step), math.floor(self.high * factor / step)
         values = [round(number * step, 9) for number in range(first, last + 1)]
-        return [(self.at(value / 100), _signed(value)) for value in values]
+        return [(self.at(value / factor), _signed(value)) for value in values]
 
     def margins(self) -> list[str]:
         """Return the labels of both margins, in the unit of the ticks: first `ignore`, then `worse`."""
-        return [_signed(round(margin * 100, 9)) for margin in (self.ignore, self.worse)]
+        return [_signed(round(margin * self.scale.factor, 9)) for margin in (self.ignore, self.worse)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from loadgate.analysis.ab.result import AbResult
-from loadgate.analysis.ab.segments import Margins
+from loadgate.analysis.ab.segments import Margins, Metric
 from loadgate.exit_codes import ExitCode
 from loadgate.run.document import EnvironmentRecord
 from loadgate.run.document.parts import Count, Part, Positive, Text, Time
@@ -55,12 +55,24 @@ class PlanRecord(Part):
     ignore_failures: Positive
     worse_failures: Positive
     ignore_ms: Positive = Field(default=0.0, description="0 in documents of older versions.")
+    metric: Metric = Field(default=Metric.RULES, description="What decides.")
+    ignore_bytes: Positive = Field(
+        default=Margins().ignore_bytes,
+        description="A change of the memory per request that is ignored.",
+    )
     locustfile: Text | None = Field(default=None, description="The locustfile of the command line; null if not given.")
 
     @property
     def margins(self) -> Margins:
         """Return the margins of the comparison."""
-        return Margins(self.ignore, self.worse, self.ignore_ms, self.ignore_failures, self.worse_failures)
+        return Margins(
+            self.ignore,
+            self.worse,
+            self.ignore_ms,
+            self.ignore_failures,
+            self.worse_failures,
+            self.ignore_bytes,
+        )
 
 
 class SegmentRecord(Part):

@@ -10,16 +10,17 @@ from typing import Any
 
 from jinja2 import Environment
 
+from loadgate.analysis.ab import text
 from loadgate.analysis.ab.result import Change
-from loadgate.analysis.ab.text import of_share
+from loadgate.analysis.ab.segments import ChangeUnit
 from loadgate.report.ab import wording
-from loadgate.report.ab.axis import HEIGHT, WIDTH, Axis, Plot
+from loadgate.report.ab.axis import BYTES, HEIGHT, SHARES, WIDTH, Axis, Plot
 from loadgate.report.ab.document import AbDocument
 from loadgate.report.html.assembly import encodable, environment, policy, style
 from loadgate.report.html.facts import machine_facts
 from loadgate.report.markdown import cut
 from loadgate.report.text import printable
-from loadgate.units import change, duration, given, points
+from loadgate.units import duration, given
 
 STYLES = ("css/base.css", "css/parts.css", "css/media.css", "css/ab.css")
 MAX_NAMES = 200
@@ -76,17 +77,17 @@ def _values(document: AbDocument) -> dict[str, Any]:
 
 
 def _groups(document: AbDocument, changes: Sequence[Change]) -> list[Group]:
-    """Return the relative changes and the differences of shares. Both tables of the page have the same axes."""
+    """Return the changes by their unit. Both tables of the page have the same axes."""
     result, margins = document.result, document.plan.margins
-    ends = {False: (margins.ignore, margins.worse), True: (margins.ignore_failures, margins.worse_failures)}
-    units = {False: "percent", True: "percentage points"}
     groups = []
-    for is_share in (False, True):
-        shown = [item for item in changes if of_share(item.measure) is is_share]
-        on_axis = (item for item in (*result.rules, *result.others) if of_share(item.measure) is is_share)
-        axis = Axis.of(on_axis, *ends[is_share])
+    for unit in ChangeUnit:
+        is_relative = unit is ChangeUnit.PERCENT
+        ends = (margins.ignore, margins.worse) if is_relative else margins.of_difference(unit)
+        shown = [item for item in changes if item.measure.unit is unit]
+        on_axis = (item for item in (*result.rules, *result.others) if item.measure.unit is unit)
+        axis = Axis.of(on_axis, *ends, scale=BYTES if unit is ChangeUnit.BYTES else SHARES)
         rows = [(item, Plot.of(item, axis, margins.of(item.measure, item.base))) for item in shown]
-        groups.append(Group(units[is_share], axis, rows))
+        groups.append(Group(unit.value, axis, rows))
     return [group for group in groups if group.rows]
 
 
@@ -129,7 +130,7 @@ def described(item: Change) -> str:
 
 def pair_change(value: float | None, item: Change) -> str:
     """Return the change of a pair of a measure."""
-    return points(value) if of_share(item.measure) else change(value)
+    return text.signed(item.measure, value)
 
 
 def folder_link(folder: str) -> str:

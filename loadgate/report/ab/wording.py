@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 
+from loadgate.analysis.ab import text
 from loadgate.analysis.ab.result import AbResult, Change, Guard, NameChange
-from loadgate.analysis.ab.text import of_share
+from loadgate.analysis.ab.segments import Metric
 from loadgate.analysis.interval import Interval
 from loadgate.report.ab.document import PlanRecord, SideRecord
 from loadgate.report.text import SHORT_COMMIT
@@ -18,10 +19,8 @@ from loadgate.units import (
     duration,
     given,
     given_percentage,
-    milliseconds,
-    percentage,
     plain,
-    points,
+    signed_size,
 )
 
 MAX_IN_SENTENCE = 4
@@ -30,23 +29,23 @@ MAX_IN_SENTENCE = 4
 
 def value_text(item: Change, value: float | None) -> str:
     """Return the value of one side."""
-    return percentage(value) if of_share(item.measure) else milliseconds(value)
+    return text.value_text(item.measure, value)
 
 
 def change_text(item: Change) -> str:
     """Return a change, as in `+17.0 %`."""
-    return _change(item, item.change)
+    return text.signed(item.measure, item.change)
 
 
 def interval_text(item: Change) -> str:
     """Return the confidence interval of a change, as in `+13.0 to +21.0 %`. "-" if there is none."""
     interval = item.interval
-    return "-" if interval is None else change_range(interval.low, interval.high, of_share=of_share(item.measure))
+    return "-" if interval is None else text.signed_range(item.measure, interval.low, interval.high)
 
 
 def detectable_text(item: Change) -> str:
     """Return the smallest change that the pairs would have found."""
-    return _change(item, item.detectable)
+    return text.signed(item.measure, item.detectable)
 
 
 def reason_text(item: Change) -> str:
@@ -122,7 +121,12 @@ def plan_sentence(plan: PlanRecord, pairs: int) -> str:
 
 
 def margins_sentence(plan: PlanRecord) -> str:
-    """Return what the margins of latencies and of failures mean."""
+    """Return what the margins mean."""
+    if plan.metric is Metric.MEMORY:
+        return (
+            "Memory is the growth of a resource of the target under load, divided by the requests. A change is ignored "
+            f"up to {signed_size(plan.ignore_bytes)}, and is too large from {signed_size(2 * plan.ignore_bytes)}."
+        )
     ignore, worse, ignore_failures, worse_failures = (
         given(round(share * 100, 9)) for share in (plan.ignore, plan.worse, plan.ignore_failures, plan.worse_failures)
     )
@@ -167,11 +171,18 @@ def command(plan: PlanRecord) -> str:
         *("loadgate", "ab", *sides, "--profile", plan.profile, "--rate", f"{plain(plan.rate_per_s)}/s"),
         *("--pairs", str(plan.pairs)),
         *("--measure", compact_duration(plan.measure_s), "--settle", compact_duration(plan.settle_s)),
-        *("--ignore", _share(plan.ignore), "--worse", _share(plan.worse)),
-        *("--ignore-ms", plain(plan.ignore_ms), "--seed", str(plan.seed)),
+        *_margin_options(plan),
+        *("--seed", str(plan.seed)),
         *(("--locustfile", plan.locustfile) if plan.locustfile else ()),
     ]
     return shlex.join(words)
+
+
+def _margin_options(plan: PlanRecord) -> list[str]:
+    if plan.metric is Metric.MEMORY:
+        return ["--metric", "memory", "--ignore-bytes", plain(plan.ignore_bytes)]
+    margins = ["--ignore", _share(plan.ignore), "--worse", _share(plan.worse)]
+    return [*margins, "--ignore-ms", plain(plan.ignore_ms)]
 
 
 def command_notes(plan: PlanRecord) -> str:
@@ -180,10 +191,6 @@ def command_notes(plan: PlanRecord) -> str:
     if plan.head.url:
         return "It needs the same deployments. Their versions are not known here."
     return f"It needs the working tree with {_files(files)}, which no commit has." if files else ""
-
-
-def _change(item: Change, value: float | None) -> str:
-    return points(value) if of_share(item.measure) else change(value)
 
 
 def _pairs(number: int, more: str = "") -> str:

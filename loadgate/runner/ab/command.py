@@ -14,6 +14,7 @@ from pathlib import Path
 from loadgate.analysis.ab.judge import judge
 from loadgate.analysis.ab.power import powers
 from loadgate.analysis.ab.result import AbResult
+from loadgate.analysis.ab.segments import Comparison
 from loadgate.errors import CommandError
 from loadgate.exit_codes import ExitCode
 from loadgate.folder_locks import in_use
@@ -164,7 +165,7 @@ class _Comparing:
         """Measure a few pairs, and print which changes the comparison would detect."""
         with self._pairs(time.time()) as pairs:
             pairs.measure(PLANNING_PAIRS)
-        comparison, _ = comparison_of(pairs.seen, self.request.margins, self.request.looks)
+        comparison, _ = self._comparison(pairs)
         self.say("changes that a comparison with these options detects with a probability of 80 %:")
         for power in powers(pairs.measured, comparison):
             self.say(power.sentence)
@@ -182,7 +183,7 @@ class _Comparing:
                 meter = Meter(load, control, self.signals)
                 rate = self._rate(meter, folder / "rate")
                 self.say(f"profile {suite.profile} at {given(rate.per_s, '/s')} ({rate.origin}), seed {seed}")
-                yield Pairs((self.base, self.head), meter, rate, seed, folder, self.say, request.pairs)
+                yield Pairs((self.base, self.head), meter, rate, seed, folder, self.say, request.pairs, request.metric)
         finally:
             with contextlib.suppress(OSError):
                 folder.rmdir()  # succeeds only if the folder is empty, because nothing was measured
@@ -197,11 +198,15 @@ class _Comparing:
         """Measure until the result is final, or until a segment cannot be compared."""
         for look in self.request.looks:
             pairs.measure(look)
-            comparison, uncompared = comparison_of(pairs.seen, self.request.margins, self.request.looks)
+            comparison, uncompared = self._comparison(pairs)
             result = judge(pairs.measured, comparison)
             if result.is_final:
                 break
         return result, uncompared
+
+    def _comparison(self, pairs: Pairs) -> tuple[Comparison, list[UncomparedRule]]:
+        request = self.request
+        return comparison_of(pairs.seen, request.margins, request.looks, request.metric)
 
     def _plan(self, pairs: Pairs) -> PlanRecord:
         margins, load = self.request.margins, pairs.meter.load
@@ -220,5 +225,7 @@ class _Comparing:
             ignore_failures=margins.ignore_failures,
             worse_failures=margins.worse_failures,
             ignore_ms=margins.ignore_ms,
+            metric=self.request.metric,
+            ignore_bytes=margins.ignore_bytes,
             locustfile=self.request.locustfile,
         )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from loadgate.analysis.ab.segments import Comparison, Margins, Measure, MeasureKind
+from loadgate.analysis.ab.segments import Comparison, Margins, Measure, MeasureKind, Metric
 from loadgate.recorder import OVERALL, Recorder
 from loadgate.report.ab.document import UncomparedRule
 from loadgate.rules import MetricKind, parse_rules
 from loadgate.run.document import RunDocument
+from loadgate.runner.ab.memory import memory_growth
 from loadgate.runner.ab.request import AbError
 
 SHOWN_PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
@@ -53,24 +54,34 @@ def check_rule(wanted: Measure, profile: str, rules: Sequence[str]) -> None:
 
 @dataclass
 class Seen:
-    """The rules and the request names of all runs so far. A rare request can be missing in some of them."""
+    """The rules, the request names and the resources of all runs so far.
+
+    A rare request can be missing in some of them.
+    """
 
     rules: dict[str, None] = field(default_factory=dict)
+    resources: dict[str, None] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
 
     def add(self, document: RunDocument) -> None:
         """Add those of a run."""
+        self.resources |= dict.fromkeys(memory_growth(document))
         self.rules |= dict.fromkeys(rule.rule for rule in document.verdict.rules)
         self.names.update(request_names(document.recording.recorder()))
 
 
-def comparison_of(seen: Seen, margins: Margins, looks: tuple[int, ...]) -> tuple[Comparison, list[UncomparedRule]]:
-    """Return what is compared, and the rules that are not."""
+def comparison_of(
+    seen: Seen, margins: Margins, looks: tuple[int, ...], metric: Metric = Metric.RULES
+) -> tuple[Comparison, list[UncomparedRule]]:
+    """Return what is compared, and the rules that are not. If the memory decides, the rules are only shown."""
     rules, uncompared = measures_of(list(seen.rules))
     scopes = list(dict.fromkeys([OVERALL, *(measure.scope for measure in rules)]))
     shown = [Measure(scope, MeasureKind.PERCENTILE, percent) for scope in scopes for percent in SHOWN_PERCENTILES]
     shown += [Measure(scope, kind) for scope in scopes for kind in (MeasureKind.MEAN, MeasureKind.FAILURES)]
     deciding = rules or list(WITHOUT_RULES)
+    if metric is Metric.MEMORY:
+        shown = list(dict.fromkeys(deciding + shown))
+        deciding, uncompared = [Measure(name, MeasureKind.MEMORY) for name in seen.resources], []
     comparison = Comparison(
         rules=tuple(deciding),
         others=tuple(measure for measure in shown if measure not in deciding),

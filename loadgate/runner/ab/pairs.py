@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from loadgate.analysis.ab.faults import Faults
-from loadgate.analysis.ab.segments import Measure, MeasureKind, Pair, Segment
+from loadgate.analysis.ab.segments import Measure, MeasureKind, Metric, Pair, Segment
+from loadgate.analysis.ab.text import signed
 from loadgate.recorder import OVERALL
 from loadgate.report.ab.document import SegmentRecord
 from loadgate.run.document import EnvironmentRecord, RunDocument
 from loadgate.runner.ab.measures import Seen, measures_of
 from loadgate.runner.ab.order import SideName, side_orders
 from loadgate.runner.ab.rate import Rate
-from loadgate.runner.ab.segments import Meter, segment_of
+from loadgate.runner.ab.segments import Meter, SegmentError, segment_of
 from loadgate.runner.ab.sides import Side
 from loadgate.runner.run import Say
 from loadgate.units import milliseconds, rough_duration
@@ -36,6 +37,7 @@ class Pairs:
     folder: Path
     say: Say
     planned: int
+    metric: Metric
     measured: list[Pair] = field(default_factory=list)
     records: list[SegmentRecord] = field(default_factory=list)
     seen: Seen = field(default_factory=Seen)
@@ -72,6 +74,11 @@ class Pairs:
         options = self.meter.load.paced(rate_per_s, self.seed + number)
         document, control_ms = self.meter.measure(side, options, self.folder / relative)
         segment = segment_of(document, rate_per_s, control_ms)
+        if self.metric is Metric.MEMORY and not segment.memory and not segment.problem:
+            raise SegmentError(
+                f"{side.name}, {side}: the memory of the target was not measured; add [[tool.loadgate.resource]] to "
+                "pyproject.toml, and run the target on this machine"
+            )
         self.seen.add(document)
         self.made_on = self.made_on or document.made_on
         self.records.append(
@@ -88,7 +95,8 @@ class Pairs:
         problem = f"; not compared: {segment.problem}" if segment.problem else ""
         self.spent_s += time.monotonic() - began_s
         left = self._left(pairs)
-        self.say(f"pair {number} of {pairs}, {name}: {_headline(document, segment)}{problem}{left}")
+        headline = _growth(segment) if self.metric is Metric.MEMORY else _headline(document, segment)
+        self.say(f"pair {number} of {pairs}, {name}: {headline}{problem}{left}")
         return segment
 
     def _left(self, pairs: int) -> str:
@@ -106,6 +114,12 @@ def _headline(document: RunDocument, segment: Segment) -> str:
     ]
     shown = percentiles[:SHOWN] or [Measure(OVERALL, MeasureKind.PERCENTILE, 95.0)]
     return ", ".join(f"{measure} {milliseconds(_value(measure, segment))}" for measure in shown)
+
+
+def _growth(segment: Segment) -> str:
+    """Return the growth of each resource."""
+    measures = {Measure(name, MeasureKind.MEMORY): growth for name, growth in segment.memory.items()}
+    return ", ".join(f"{measure} {signed(measure, growth)} per request" for measure, growth in measures.items())
 
 
 def _value(measure: Measure, segment: Segment) -> float | None:

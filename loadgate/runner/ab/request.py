@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from loadgate.analysis.ab.segments import Margins, Measure
+from loadgate.analysis.ab.segments import Margins, Measure, Metric
 from loadgate.checks import host_problem
 from loadgate.credentials import without_credentials
 from loadgate.errors import RequestError
@@ -44,6 +44,7 @@ class AbRequest:
     only_plan: bool = False
     seed: int | None = None
     locustfile: str | None = None
+    metric: Metric = Metric.RULES
     rule: Measure | None = None
 
     @property

@@ -11,6 +11,7 @@ from loadgate.errors import CommandError
 from loadgate.recorder import OUTSIDE, OVERALL, RAMP
 from loadgate.run.document import RunDocument
 from loadgate.runner.ab.control import Control, control_latency
+from loadgate.runner.ab.memory import memory_growth
 from loadgate.runner.ab.sides import Side
 from loadgate.runner.headless import NoRunError, measured_run, problem_of
 from loadgate.runner.signals import Signals
@@ -82,8 +83,8 @@ def segment_of(document: RunDocument, rate_per_s: float, control_ms: float | Non
         totals = recorder.totals(scope, stages)
         if totals.requests:
             counts[scope] = ScopeCounts(totals.success, totals.failures)
-    problem = problem_of(document)
-    return Segment(counts, _achieved_rate(document, rate_per_s), control_ms, problem.text, problem.is_fault)
+    problem, rate = problem_of(document), _achieved_rate(document, rate_per_s)
+    return Segment(counts, rate, control_ms, problem.text, problem.is_fault, memory_growth(document))
 
 
 def _achieved_rate(document: RunDocument, rate_per_s: float) -> float:

@@ -42,12 +42,12 @@ def change(
     - `wild`: a further pair that is far away.
     - `high`: None for an interval without an upper bound.
     """
-    is_share = kind is MeasureKind.FAILURES
-    base = 0.01 if is_share else 400.0
+    is_difference = kind in {MeasureKind.FAILURES, MeasureKind.MEMORY}
+    base = 0.01 if kind is MeasureKind.FAILURES else 400.0
     return Change(
         measure=Measure(scope, kind, percentile if kind is MeasureKind.PERCENTILE else None),
         base=base,
-        head=base + value if is_share else base * (1 + value),
+        head=base + value if is_difference else base * (1 + value),
         change=value,
         interval=Interval(value - half, None if high is None else value + half, 0.95),
         p_value=0.012,

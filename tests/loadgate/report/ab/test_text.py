@@ -6,14 +6,21 @@ from pathlib import Path
 
 import pytest
 
+from loadgate.analysis.ab.segments import MeasureKind, Metric
+from loadgate.analysis.decision import RuleOutcome
+from loadgate.report.ab.page import html_page
+from loadgate.report.ab.summary import markdown_summary
 from loadgate.report.ab.text import ab_text
 from tests.loadgate.report.ab.documents import (
     HOSTILE,
     KINDS,
+    change,
+    document,
     failed,
     guard_broken,
     hostile,
     passed,
+    result,
     two_guards_broken,
     undecided,
     without_rules,
@@ -68,6 +75,25 @@ def test_an_undecided_rule_says_how_many_more_pairs_would_decide() -> None:
 def test_differences_of_shares_are_in_points() -> None:
     row = next(line for line in ab_text(passed(), None).splitlines() if line.startswith("overall: failures"))
     assert " ".join(row.split()) == "overall: failures 1.00 % 1.00 % 0 points -0.100 to +0.100 PASS"
+
+
+def test_a_growth_of_memory_is_in_bytes() -> None:
+    growth = change("api", kind=MeasureKind.MEMORY, value=350.0, half=120.0, outcome=RuleOutcome.FAIL)
+    made = document(result([growth], RuleOutcome.FAIL))
+    memory = made.model_copy(update={"plan": made.plan.model_copy(update={"metric": Metric.MEMORY})})
+    text = ab_text(memory, None)
+    row = next(line for line in text.splitlines() if line.startswith("api: memory"))
+    assert " ".join(row.split()) == "api: memory 400 B 750 B +350 B +230 B to +470 B FAIL"
+    assert "detect a change of +180 B of api: memory." in text
+    summary = markdown_summary(memory)
+    assert "| api: memory | 400 B | 750 B | +350 B | +230 B to +470 B | FAIL |" in summary
+    assert "is ignored up to +100 B, and is too large from +200 B." in summary
+    assert "--metric memory --ignore-bytes 100 --seed" in summary
+    assert "--worse" not in summary
+    page = html_page(memory)
+    assert "Change in bytes per request" in page
+    assert ">+100</text>" in page
+    assert ">+200</text>" in page
 
 
 def test_a_comparison_without_rules_says_so() -> None:

@@ -6,11 +6,13 @@ from itertools import islice
 
 import pytest
 
-from loadgate.analysis.ab.segments import Margins, Measure, MeasureKind
+from loadgate.analysis.ab.segments import Margins, Measure, MeasureKind, Metric
 from loadgate.recorder import RAMP, STEADY
-from loadgate.run.document import RunDocument, TargetRecord
+from loadgate.recorder.resources import ResourceColumn, ResourceRecord
+from loadgate.run.document import ResourcesRecord, RunDocument, TargetRecord
 from loadgate.runner.ab.control import Answer, control_latency
 from loadgate.runner.ab.measures import WITHOUT_RULES, Seen, check_rule, comparison_of, measures_of
+from loadgate.runner.ab.memory import memory_growth
 from loadgate.runner.ab.order import side_orders
 from loadgate.runner.ab.request import AbError, AbRequest
 from loadgate.runner.ab.segments import request_rate, segment_of
@@ -30,6 +32,26 @@ def seen_in(*documents: RunDocument) -> Seen:
     for document in documents:
         seen.add(document)
     return seen
+
+
+def test_the_growth_of_memory_decides_instead_of_the_rules(document: RunDocument) -> None:
+    growth = memory_growth(document)
+    assert growth
+    comparison, uncompared = comparison_of(seen_in(document), Margins(), (10, 20), Metric.MEMORY)
+    assert comparison.rules == tuple(Measure(name, MeasureKind.MEMORY) for name in growth)
+    assert Measure("group 0", MeasureKind.PERCENTILE, 95.0) in comparison.others
+    assert uncompared == []
+
+
+def test_memory_after_a_collection_is_compared_if_it_is_known() -> None:
+    document = synthetic_document(Synthetic(duration_s=30, names=1))
+    requests = document.totals.overall.requests
+    record = ResourceRecord()
+    for second, (memory, collected) in enumerate([(1e6, 9e5), (5e6, None), (9e6, 9e5 + 7 * requests)]):
+        values = {("api", "memory"): memory, ("api", "memory.collected"): collected, ("worker", "memory"): memory}
+        record.put(1000 + second, {ResourceColumn(*name): value for name, value in values.items()})
+    document = document.model_copy(update={"resources": ResourcesRecord.of(record)})
+    assert memory_growth(document) == {"api": pytest.approx(7), "worker": pytest.approx(8e6 / requests)}
 
 
 def test_a_request_name_that_is_missing_in_some_runs_is_shown() -> None:
