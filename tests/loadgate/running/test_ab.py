@@ -88,6 +88,25 @@ def test_two_commits_are_compared_with_the_suite_of_head(repo: Path, tmp_path: P
     assert [bool(re.search(r" \(about \d+ (s|min) left\)$", line)) for line in measured] == [True, True, True, False]
 
 
+@FULL
+def test_a_version_that_keeps_memory_of_each_request_has_a_higher_growth(repo: Path) -> None:
+    service = (repo / "src/shop/__main__.py").read_text()
+    keeping = service.replace("time.sleep(DELAY_S)", "KEPT.append(os.urandom(50_000))").replace(
+        "import http.server", "import os, http.server"
+    )
+    (repo / "src/shop/__main__.py").write_text("KEPT = []\n" + keeping)
+    command = loadgate_command("ab", "HEAD~1", *SHORT, "--metric", "memory")
+    done = finish(command, repo, XDG_CACHE_HOME=cache(repo))
+    # Two pairs are too few to fail.
+    assert done.returncode == INCONCLUSIVE, done.stdout + done.stderr
+    _, document = comparison(repo)
+    (rule,) = changes(document).values()
+    assert rule["measure"]["kind"] == "memory"
+    assert 25_000 < rule["change"] < 100_000
+    assert all(change > 25_000 for change in rule["pairs"])
+    assert document["plan"]["metric"] == "memory"
+
+
 def too_wide(output: str, columns: int) -> list[str]:
     """Return the lines that are wider than the terminal although they could be wrapped. Paths are never broken."""
     return [line for line in output.splitlines() if len(line) > columns and " " in line.strip()]
