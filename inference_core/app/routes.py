@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from re import sub
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute, APIWebSocketRoute, iter_route_contexts
 
-from inference_core.app import root
 from inference_core.app.documentation.router import documentation_router
 from inference_core.app.metrics_router import metrics_router
+from inference_core.app.root import root_router
 from inference_core.core.feature import Feature, FeatureError, Service
 from inference_core.core.settings import Settings
+
+# Names of functions of features.
+LINKED = ("playground", "health")
 
 
 def mount(app: FastAPI, service: Service, settings: Settings) -> None:
@@ -32,7 +35,7 @@ def mount(app: FastAPI, service: Service, settings: Settings) -> None:
     app.router.routes[:0] = [route for _, router in hot for route in router.routes]
     for _, router in others:
         app.include_router(router)
-    app.include_router(root.router)
+    app.include_router(root_router(_links(settings, _paths([*hot, *others]))))
     if not settings.is_production:
         app.include_router(documentation_router(settings.app_title))
     app.include_router(metrics_router(settings))
@@ -44,9 +47,18 @@ def routes_of(service: Service, settings: Settings) -> dict[str, str]:
     Raises:
         FeatureError: A field contains no router.
     """
-    routers = [*_each("hot_routers", service, settings), *_each("routers", service, settings)]
+    return _paths([*_each("hot_routers", service, settings), *_each("routers", service, settings)])
+
+
+def _paths(routers: list[tuple[Feature, APIRouter]]) -> dict[str, str]:
     contexts = [context for _, router in routers for context in iter_route_contexts(router.routes)]
     return {str(context.name): str(context.path) for context in contexts}
+
+
+def _links(settings: Settings, paths: Mapping[str, str]) -> dict[str, str]:
+    """Return the paths to which the root links."""
+    pages = {} if settings.is_production else {"docs": "/docs", "openapi": "/openapi.json"}
+    return pages | {name: paths[name] for name in LINKED if name in paths}
 
 
 def _each(field: str, service: Service, settings: Settings) -> list[tuple[Feature, APIRouter]]:

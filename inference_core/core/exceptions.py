@@ -31,12 +31,14 @@ class ServiceError(Exception):
         code: Stable and machine-readable.
         detail: One sentence for clients.
         retry_after_s: The seconds after which a retry can succeed, if known.
+        phase: The time limit that was exceeded, for calls with several limits.
     """
 
     kind: ClassVar[ErrorKind] = "internal"
     code = "service_error"
     detail = "The request could not be served."
     retry_after_s: int | None = None
+    phase: str | None = None
 
     def __init__(self, detail: str | None = None, *, code: str | None = None) -> None:
         if detail is not None:

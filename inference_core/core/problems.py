@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
+from textwrap import shorten
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import compile_path
@@ -24,6 +25,10 @@ ExceptionHandler = Callable[[Request, Exception], Awaitable[Response]]
 
 PROBLEM_JSON = "application/problem+json"
 BEARER_CHALLENGE = {"WWW-Authenticate": "Bearer"}
+# The detail of a 422 names at most this many fields; `errors` contains all of them.
+FIELDS_IN_DETAIL = 3
+# A name can be a key that the client has chosen.
+NAME_CHARACTERS = 100
 
 STATUS_OF: dict[exceptions.ErrorKind, int] = {
     "internal": 500,
@@ -43,22 +48,38 @@ STATUS_OF: dict[exceptions.ErrorKind, int] = {
 class FieldProblem(BaseModel):
     """One field that failed validation."""
 
-    loc: list[str | int]
-    msg: str
-    type: str
+    loc: list[str | int] = Field(
+        description="The place of the field: `body`, `query`, `path` or `header`, and the names within it.",
+        examples=[["body", "email"]],
+    )
+    msg: str = Field(description="What is wrong, for people.", examples=["Field required"])
+    type: str = Field(description="What is wrong, for programs.", examples=["missing"])
 
 
 class Problem(BaseModel):
-    """A problem document. `request_id` identifies the matching log lines."""
+    """A problem document (RFC 9457)."""
 
-    type: str = "about:blank"
-    title: str
-    status: int
-    detail: str
-    instance: str
-    request_id: str
-    code: str | None = None
-    errors: list[FieldProblem] | None = None
+    type: str = Field(
+        default="about:blank",
+        description="Always `about:blank`, which adds nothing to the status: `code` names the error.",
+    )
+    title: str = Field(description="The name of the status.", examples=["Not Found"])
+    status: int = Field(description="The HTTP status.", examples=[404])
+    detail: str = Field(description="What is wrong and what to do, for people.", examples=["Not found."])
+    instance: str = Field(description="The path of the request.", examples=["/api/v1/auth/me"])
+    request_id: str = Field(
+        description="Identifies the log lines of the request. It is also in the header `X-Request-ID`.",
+        examples=["6366bc3d67f4ca64"],
+    )
+    code: str | None = Field(default=None, description="The error, for programs. It never changes.")
+    errors: list[FieldProblem] | None = Field(default=None, description="The fields that are not valid, with 422.")
+    retry_after_s: int | None = Field(
+        default=None, description="Seconds after which a retry can succeed, as in the header `Retry-After`."
+    )
+    phase: str | None = Field(
+        default=None,
+        description="The time limit that was exceeded: `connect`, `first_token`, `between_tokens` or `total`.",
+    )
 
 
 def status_of(error: type[exceptions.ServiceError]) -> int:
@@ -70,7 +91,8 @@ def responses_for(*errors: type[exceptions.ServiceError]) -> dict[int | str, dic
     """Return the OpenAPI entries for a route that can raise `errors`. An entry describes all errors of its status."""
     descriptions: dict[int, list[str]] = {}
     for error in errors:
-        descriptions.setdefault(status_of(error), []).append((error.__doc__ or "").split("\n", 1)[0])
+        summary = (error.__doc__ or "").split("\n", 1)[0]
+        descriptions.setdefault(status_of(error), []).append(f"`{error.code}`: {summary}")
     return {
         status: {
             "description": " ".join(texts),
@@ -85,9 +107,11 @@ def problem_response(
     status: int,
     detail: str,
     *,
-    code: str | None = None,
+    code: str,
     errors: list[FieldProblem] | None = None,
     headers: dict[str, str] | None = None,
+    retry_after_s: int | None = None,
+    phase: str | None = None,
 ) -> Response:
     """Return a problem document as a response."""
     problem = Problem(
@@ -98,31 +122,48 @@ def problem_response(
         request_id=current_request_id(),
         code=code,
         errors=errors,
+        retry_after_s=retry_after_s,
+        phase=phase,
     )
+    if retry_after_s is not None:
+        headers = {**(headers or {}), "Retry-After": str(retry_after_s)}
     return JSONResponse(problem.model_dump(exclude_none=True), status, headers, PROBLEM_JSON)
+
+
+def service_problem(path: str, error: exceptions.ServiceError) -> Response:
+    """Return the problem document of a domain error."""
+    status = status_of(type(error))
+    return problem_response(
+        path,
+        status,
+        error.detail,
+        code=error.code,
+        headers=BEARER_CHALLENGE if status == HTTPStatus.UNAUTHORIZED else None,
+        retry_after_s=error.retry_after_s,
+        phase=error.phase,
+    )
 
 
 async def on_service_error(request: Request, error: Exception) -> Response:
     """Return the problem document of a domain error."""
     assert isinstance(error, exceptions.ServiceError)  # noqa: S101  # registered for this type only
-    status = status_of(type(error))
-    headers = dict(BEARER_CHALLENGE) if status == HTTPStatus.UNAUTHORIZED else {}
-    if error.retry_after_s is not None:
-        headers["Retry-After"] = str(error.retry_after_s)
-    return problem_response(request.url.path, status, error.detail, code=error.code, headers=headers)
+    return service_problem(request.url.path, error)
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
     """Return the problem document of a routing error: 404, 405 or 413."""
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for this type only
-    headers = dict(error.headers) if error.headers else {}
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+    status, headers, detail = HTTPStatus(error.status_code), dict(error.headers or {}), str(error.detail)
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
         # The router lists only the methods of the first route with this path.
         named = {method.strip() for method in headers.get("Allow", "").split(",") if method}
         allowed = named | documented_methods(request.app.openapi(), request.url.path)
         headers["Allow"] = ", ".join(sorted(allowed | ({"HEAD"} if "GET" in allowed else set())))
-    code = getattr(error, "code", None)
-    return problem_response(request.url.path, error.status_code, str(error.detail), code=code, headers=headers)
+        detail = f"This path supports {headers['Allow']}."
+    elif status == HTTPStatus.NOT_FOUND and detail == status.phrase:
+        detail = "There is nothing at this path."
+    code = getattr(error, "code", None) or status.name.lower()
+    return problem_response(request.url.path, status, detail, code=code, headers=headers)
 
 
 def documented_methods(document: dict[str, Any], path: str) -> set[str]:
@@ -135,10 +176,27 @@ def documented_methods(document: dict[str, Any], path: str) -> set[str]:
 async def on_validation_error(request: Request, error: Exception) -> Response:
     """Return the invalid fields, without their values."""
     assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for this type only
-    fields = [FieldProblem(loc=list(item["loc"]), msg=item["msg"], type=item["type"]) for item in error.errors()]
-    count = len(fields)
-    detail = f"{count} field{'s are' if count != 1 else ' is'} not valid."
+    found = error.errors()
+    if found[0]["type"] == "json_invalid":
+        position = found[0]["loc"][-1]
+        detail = f"The body is not valid JSON: {found[0]['ctx']['error']} at character {position + 1}."
+        fields = [FieldProblem(loc=["body"], msg="Invalid JSON", type="json_invalid")]
+        return problem_response(request.url.path, 422, detail, code="invalid_json", errors=fields)
+    fields = [FieldProblem(loc=list(item["loc"]), msg=item["msg"], type=item["type"]) for item in found]
+    detail = _summary(fields)
     return problem_response(request.url.path, 422, detail, code="validation_failed", errors=fields)
+
+
+def _summary(fields: list[FieldProblem]) -> str:
+    """Return the first fields with their problems as one sentence."""
+    if fields[0].loc == ["body"] and fields[0].type == "model_attributes_type":
+        return "The body must be a JSON object, with the header Content-Type: application/json."
+    parts = []
+    for field in fields[:FIELDS_IN_DETAIL]:
+        name = ".".join(map(str, field.loc[1:] or field.loc))
+        parts.append(f"{shorten(name, NAME_CHARACTERS)}: {field.msg.removeprefix('Value error, ').rstrip('.')}")
+    more = len(fields) - len(parts)
+    return "; ".join(parts) + (f"; and {more} more {'fields' if more > 1 else 'field'}." if more else ".")
 
 
 async def on_unexpected(request: Request, error: Exception) -> Response:

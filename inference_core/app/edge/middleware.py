@@ -23,7 +23,7 @@ from inference_core.core.addresses import client_address
 from inference_core.core.exceptions import InvalidInputError, ServiceError
 from inference_core.core.logging import request_id_var, trace_id_var, user_id_var
 from inference_core.core.paths import PROBES, UNMATCHED, route_template
-from inference_core.core.problems import problem_response, status_of
+from inference_core.core.problems import service_problem
 from inference_core.core.telemetry.access_log import AccessLog, Answered
 from inference_core.core.telemetry.metrics import Metrics
 from inference_core.core.traffic import RECEIVE_KEY, SLOT_KEY, OverloadedError, Slot, Traffic
@@ -182,10 +182,7 @@ class Exchange:
     async def _refuse(self, error: ServiceError) -> None:
         if isinstance(error, OverloadedError):
             self._edge.metrics.requests_refused.inc()
-        headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
-        path = self.scope["path"]
-        response = problem_response(path, status_of(type(error)), error.detail, code=error.code, headers=headers)
-        await response(self.scope, self.receive, self.send)
+        await service_problem(self.scope["path"], error)(self.scope, self.receive, self.send)
 
     async def send(self, message: Message) -> None:
         """Forward the messages of the application, with the request id in the head."""

@@ -71,6 +71,59 @@ async def test_S38_a_field_that_is_not_valid_is_named_and_not_echoed(api: Api, p
     assert "hunter2" not in answer.text
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "detail"),
+    [
+        ("/auth/login", {"username": "a"}, "password: Field required."),
+        ("/auth/login", {}, "username: Field required; password: Field required."),
+        (
+            "/auth/register",
+            {"first_name": 1, "last_name": 1},
+            "username: Field required; email: Field required; password: Field required; and 2 more fields.",
+        ),
+        ("/auth/login", [], "The body must be a JSON object, with the header Content-Type: application/json."),
+        ("/auth/login", None, "body: Field required."),
+        ("/llm/explain", {"question": "why?", "max_tokens": True}, "max_tokens: must be a number."),
+    ],
+)
+async def test_S38_the_detail_names_the_fields(api: Api, path: str, body: Any, detail: str) -> None:
+    answer = await (api.client.post(f"/api/v1{path}") if body is None else api.post(path, body))
+    assert (answer.json()["detail"], answer.json()["code"]) == (detail, "validation_failed")
+
+
+async def test_S38_the_detail_names_a_parameter(api: Api) -> None:
+    answer = await api.get("/tasks/1/result?timeout=31")
+    assert answer.json()["detail"] == "timeout: Input should be less than or equal to 30."
+
+
+async def test_S38_broken_json_is_called_so(api: Api) -> None:
+    answer = await api.client.post(LOGIN, content=b'{"username": "a",}', headers=JSON)
+    assert_is_problem(answer, 422, LOGIN)
+    problem = answer.json()
+    assert problem["code"] == "invalid_json"
+    assert problem["detail"].startswith("The body is not valid JSON: ")
+    assert problem["errors"] == [{"loc": ["body"], "msg": "Invalid JSON", "type": "json_invalid"}]
+
+
+async def test_the_root_links_to_what_there_is(service_settings: Callable[..., Settings]) -> None:
+    settings = service_settings(environment="development")
+    async with running(application(settings), settings) as api:
+        links = (await api.client.get("/")).json()["links"]
+        assert list(links) == ["docs", "openapi", "playground", "health"]
+        for path in links.values():
+            assert (await api.client.get(path)).status_code == 200
+
+
+async def test_S38_wrong_paths_and_methods_have_codes_and_say_what_to_do(api: Api) -> None:
+    unknown = (await api.client.get("/nothing/here")).json()
+    assert (unknown["code"], unknown["detail"]) == ("not_found", "There is nothing at this path.")
+    wrong_method = (await api.client.patch("/api/v1/auth/me")).json()
+    assert (wrong_method["code"], wrong_method["detail"]) == (
+        "method_not_allowed",
+        "This path supports GET, HEAD, PUT.",
+    )
+
+
 JSON = {"Content-Type": "application/json"}
 LOGIN = "/api/v1/auth/login"
 
@@ -307,7 +360,8 @@ async def test_S36_production_shows_no_documentation(start_app: AppFactory) -> N
     async with start_app(environment="production", secret_key="s" * 32) as api:
         for path in ("/docs", "/docs/swagger-ui-bundle.js", "/redoc", "/openapi.json"):
             assert_is_problem(await api.client.get(path), 404, path)
-        assert (await api.client.get("/")).json()["docs"] == "disabled"
+        root = (await api.client.get("/")).json()
+        assert (root["docs"], root["links"]) == ("disabled", {"health": "/api/v1/health/"})
 
 
 async def test_the_openapi_document_resolves_and_knows_only_problems(api: Api) -> None:

@@ -50,6 +50,7 @@ async def test_failure_before_the_first_token_is_a_problem(
     assert (response.status_code, response.json()["code"]) == (status, code)
     assert response.headers["content-type"] == "application/problem+json"
     assert ("retry-after" in response.headers) == retry_after
+    assert response.json().get("retry_after_s") == (int(response.headers["retry-after"]) if retry_after else None)
     if fault == "rate_limited:7":
         assert response.headers["retry-after"] == "7"
     assert not api.llm.streams.active
@@ -59,6 +60,7 @@ async def test_slow_first_token_is_504(api: Api) -> None:
     slow = {"X-LLM-Fault": "slow_first_token:60"}
     response = await api.post(STREAM, {**BODY, "request_timeout": 1}, headers=slow)
     assert (response.status_code, response.json()["code"]) == (504, "llm_timeout")
+    assert response.json()["phase"] == "total"
 
 
 @pytest.mark.parametrize("fault", ["reset", "malformed"])
