@@ -54,15 +54,19 @@ def upgrade(
 
     The database is the one in DATABASE_URL.
     """
+    from inference_core.core.database_url import shown_database_url
     from inference_core.core.db.migrations import run, state
 
     with one_line_errors():
         service, settings = current_service(), read_settings()
-        run.upgrade(service, settings, revision)
+        applied = run.upgrade(service, settings, revision)
         newer = [one for one in state.feature_states(service, run.current(service, settings)) if one.is_newer]
     for one in newer:
         complain(f"{one}; this feature was not changed")
-    say("the database is up to date" if revision == "heads" else f"the database has {revision}")
+    if applied:
+        say(f"applied {len(applied)} {'migration' if len(applied) == 1 else 'migrations'}: {', '.join(applied)}")
+    state_now = "is up to date" if revision == "heads" else f"has {revision}"
+    say(f"the database {shown_database_url(settings.database_url)} {state_now}")
 
 
 @app.command(name="downgrade")

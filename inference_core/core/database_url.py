@@ -275,3 +275,10 @@ def _mysql_mode(value: str) -> str | None:
 def _system_certificates() -> str | None:
     paths = ssl.get_default_verify_paths()
     return next((path for path in (paths.cafile, paths.openssl_cafile) if path and Path(path).is_file()), None)
+
+
+def shown_database_url(url: str) -> str:
+    """Return a URL for people, without user, password and parameters."""
+    parsed = read_database_url(url)
+    shown = URL.create(parsed.get_backend_name(), host=parsed.host, port=parsed.port, database=parsed.database)
+    return shown.render_as_string()

@@ -51,6 +51,10 @@ class Screen:
         """What has left the screen at its top, and what is on it."""
         return "\n".join([*self.scrolled, *self.text()])
 
+    def type_line(self, text: str) -> None:
+        """Type a text and the Enter key."""
+        os.write(self._master, f"{text}\n".encode())
+
     def resize(self, columns: int, lines: int) -> None:
         """Cut the rows, as a simple terminal does, and keep the last ones."""
         self.columns, self.lines = columns, lines
@@ -181,6 +185,10 @@ class Terminal:
     def press_ctrl_c(self) -> None:
         """Type Ctrl-C."""
         os.write(self._master, b"\x03")
+
+    def type_line(self, text: str) -> None:
+        """Type a text and the Enter key."""
+        os.write(self._master, f"{text}\n".encode())
 
     def resize(self, columns: int, lines: int) -> None:
         """Change the size, as a window that is dragged does."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
 from uuid import UUID
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.exc import IntegrityError
 
 from inference_core.auth.errors import AccountExistsError
@@ -12,10 +13,31 @@ from inference_core.auth.models import User
 from inference_core.auth.passwords.hashing import Passwords
 from inference_core.auth.passwords.policy import check_new_password
 from inference_core.auth.repository import UserRepository
-from inference_core.auth.schemas import Registration
+from inference_core.auth.schemas import Email, NewPassword, Registration, Username
 from inference_core.auth.settings import AuthSettings
 from inference_core.core.db.engine import Database
 from inference_core.core.exceptions import InvalidInputError
+
+VALUES: dict[str, TypeAdapter[str]] = {
+    "username": TypeAdapter(Username),
+    "email": TypeAdapter(Email),
+    "password": TypeAdapter(NewPassword),
+}
+
+
+def check_value(name: Literal["username", "email", "password"], value: str) -> None:
+    """Check one value of a new superuser.
+
+    Raises:
+        InvalidInputError: It is not valid. The text states why.
+    """
+    try:
+        VALUES[name].validate_python(value)
+    except ValidationError as error:
+        (problem,) = error.errors(include_input=False)
+        raise InvalidInputError(f"{name}: {problem['msg']}") from None
+    if name == "password":
+        check_new_password(value)
 
 
 async def create_superuser(settings: AuthSettings, *, username: str, email: str, password: str) -> UUID:

@@ -11,7 +11,9 @@ from typer.testing import CliRunner, Result
 
 from inference_core.app.cli import command_line
 from inference_core.service import service
+from tests.support.processes import wait_until
 from tests.support.stack import BIN, SETTINGS_OF_THE_SHELL, clean_environment
+from tests.support.terminal import Terminal
 
 GOOD = {"username": "boss", "email": "boss@example.com", "password": "a fine long pass phrase"}
 
@@ -67,7 +69,7 @@ def test_a_password_that_is_nowhere_given_is_asked_for(folder: Path) -> None:
     assert nobody_there.exit_code == 1
     assert "Password" in nobody_there.stdout + nobody_there.stderr
     assert "Traceback" not in nobody_there.stderr
-    assert "set SUPERUSER_PASSWORD" in nobody_there.stderr
+    assert "no password was given; type one, or set SUPERUSER_PASSWORD" in nobody_there.stderr
     command = [BIN / "inference-core", *arguments(second)]
     env = clean_environment(SUPERUSER_PASSWORD="")
     typed = f"{GOOD['password']}\n" * 2
@@ -78,3 +80,40 @@ def test_a_password_that_is_nowhere_given_is_asked_for(folder: Path) -> None:
     assert "created superuser second with id " in made.stdout
     assert made.stderr == ""
     assert GOOD["password"] not in made.stdout
+
+
+def test_on_a_terminal_each_answer_is_checked_when_it_is_given(folder: Path) -> None:
+    answers = [
+        ("Username: ", "the boss"),
+        ("Username: ", "third"),
+        ("Email: ", "nowhere"),
+        ("Email: ", "third@example.com"),
+        ("Password: ", "Password1"),
+        ("Password: ", GOOD["password"]),
+        ("confirmation: ", "another pass phrase"),
+        ("Password: ", GOOD["password"]),
+        ("confirmation: ", GOOD["password"]),
+    ]
+    with Terminal([str(BIN / "inference-core"), "create-superuser"], folder, clean_environment(), 200) as terminal:
+        for number, (prompt, answer) in enumerate(answers):
+            asked = sum(earlier == prompt for earlier, _ in answers[: number + 1])
+            wait_until(
+                lambda prompt=prompt, asked=asked: terminal.everything().count(prompt.rstrip()) >= asked,
+                within_s=60,
+                what=prompt,
+            )
+            terminal.type_line(answer)
+        assert terminal.process.wait(60) == 0
+        wait_until(lambda: "created superuser third" in terminal.everything(), within_s=10, what="the end")
+        shown = terminal.everything()
+    for problem in ("username: String should match", "email: value is not", "too common", "The two entries differ."):
+        assert problem in shown
+    assert GOOD["password"] not in shown
+
+
+def test_in_a_pipe_the_first_wrong_answer_ends_it(folder: Path) -> None:
+    with contextlib.chdir(folder):
+        refused = CliRunner().invoke(command_line(service), ["create-superuser"], input="the boss\nx@example.com\n")
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith("inference-core: username: String should match")
+    assert "Email" not in refused.stdout

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import make_url
 
-from inference_core.core.database_url import connect_arguments, read_database_url
+from inference_core.core.database_url import connect_arguments, read_database_url, shown_database_url
 from inference_core.core.db.mysql import mysql_arguments
 from inference_core.core.db.postgresql import PostgresqlConnector
 from inference_core.core.settings import SettingsError
@@ -155,3 +155,17 @@ def test_a_file_that_is_no_certificate_is_named(tmp_path: Path) -> None:
 def test_reading_a_url_again_changes_nothing() -> None:
     url = read_database_url("postgres://u:p%40@h/x?sslmode=require&application_name=a%20b")
     assert read_database_url(url.render_as_string(hide_password=False)) == url == make_url(str(url)).set(password="p@")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("sqlite:///.local/x.db", "sqlite:///.local/x.db"),
+        ("sqlite+aiosqlite:////var/x.db", "sqlite:////var/x.db"),
+        ("postgres://user:secret@host:5433/x?sslmode=require", "postgresql://host:5433/x"),
+        ("mysql://user:secr%40et@host/x", "mysql://host/x"),
+    ],
+)
+def test_people_see_a_url_without_credentials_and_parameters(url: str, shown: str) -> None:
+    assert shown_database_url(url) == shown
+    assert shown_database_url(read_database_url(url).render_as_string(hide_password=False)) == shown

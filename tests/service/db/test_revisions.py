@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import make_url
 
+from inference_core.core.database_url import shown_database_url
 from tests.support.servers.databases import DATABASES, create_database
 from tests.support.shop import Shop, new_shop
 
@@ -228,9 +229,25 @@ def test_tables_of_features_that_were_left_out_are_not_dropped(shop: Shop, url: 
     assert shop.run_all((url, ["revision", "-m", "x"]), (url, ["current"]), (url, ["migrate"]), (url, ["current"])) == [
         ["nothing has changed"],
         ["notes: notes_0001 (newest)", "notes_extra_0001: of a feature that shop does not have"],
-        ["the database is up to date"],
+        [up_to_date(url)],
         ["notes: notes_0001 (newest)", "notes_extra_0001: of a feature that shop does not have"],
     ]
+
+
+def up_to_date(url: str) -> str:
+    return f"the database {shown_database_url(url)} is up to date"
+
+
+def test_a_migration_names_the_database_and_the_applied_revisions(shop: Shop, url: str) -> None:
+    shop.run(url, "revision", "-m", "add notes")
+    assert shop.run(url, "upgrade", "notes_0001") == [
+        "applied 1 migration: notes_0001",
+        f"the database {shown_database_url(url)} has notes_0001",
+    ]
+    assert shop.run(url, "migrate") == ["applied 1 migration: notes_extra_0001", up_to_date(url)]
+    assert shop.run(url, "migrate") == [up_to_date(url)]
+    shop.run(url, "downgrade", "base", "--yes")
+    assert shop.run(url, "migrate") == ["applied 2 migrations: notes_0001, notes_extra_0001", up_to_date(url)]
 
 
 def test_a_newer_schema_is_shown_and_kept(shop: Shop, url: str) -> None:
@@ -244,7 +261,7 @@ def test_a_newer_schema_is_shown_and_kept(shop: Shop, url: str) -> None:
     assert shop.run(url, "current") == ["notes: notes_0001 (newest)", newer]
     assert shop.run(url, "migrate") == [
         f"inference-core: {newer}; this feature was not changed",
-        "the database is up to date",
+        up_to_date(url),
     ]
     (line,) = shop.run(url, "revision", "-m", "x", code=1)
     assert "it is at notes_extra_0002, which is newer than the scripts in" in line
@@ -263,7 +280,10 @@ def test_dropping_all_tables_is_asked_for(shop: Shop, url: str) -> None:
         "notes: base (newest is notes_0001)",
         "notes_extra: base (newest is notes_extra_0001)",
     ]
-    assert shop.run(url, "upgrade", "notes_0001") == ["the database has notes_0001"]
+    assert shop.run(url, "upgrade", "notes_0001") == [
+        "applied 1 migration: notes_0001",
+        f"the database {shown_database_url(url)} has notes_0001",
+    ]
 
 
 def test_a_broken_script_is_one_line_for_every_command(shop: Shop, url: str) -> None:

@@ -63,6 +63,11 @@ class History:
         """Return the revision of this history in a database. None if it has none."""
         return next((name for name in stored if name in self.revisions), None)
 
+    def between(self, start: str | None, end: str | None) -> tuple[str, ...]:
+        """Return the revisions after `start` up to `end`. None is the state before the first one."""
+        first, last = (self.revisions.index(name) + 1 if name else 0 for name in (start, end))
+        return self.revisions[first:last]
+
     def has_reached(self, revision: str, stored: Iterable[str]) -> bool:
         """Return whether a database is at `revision` of this history or at a later one."""
         current = self.current_of(stored)

@@ -44,8 +44,8 @@ ANOTHER_MIGRATES = f"database: another process has been migrating it for {LOCK_W
 STATEMENT_LIMIT_S = 24 * 3600
 
 
-def upgrade(service: Service, settings: Settings, revision: str = "heads") -> None:
-    """Upgrade every feature to its newest revision, or one feature to `revision`. A current schema is unchanged.
+def upgrade(service: Service, settings: Settings, revision: str = "heads") -> list[str]:
+    """Upgrade every feature to its newest revision, or one feature to `revision`. Return the applied revisions.
 
     A feature whose schema a newer version has made is not changed. The folder of an SQLite file is created first.
 
@@ -55,13 +55,18 @@ def upgrade(service: Service, settings: Settings, revision: str = "heads") -> No
     known = histories(service)
     wanted = known if revision == "heads" else [_history_of(known, revision)]
     targets = [(history, history.head if revision == "heads" else revision) for history in wanted]
+    applied: list[str] = []
 
     def run(config: Config, stored: tuple[str, ...]) -> None:
         for history, target in targets:
             if target and not history.newer_of(stored) and not history.has_reached(target, stored):
                 alembic.command.upgrade(config, target)
+        reached = stored_revisions(config.attributes["connection"])
+        for history in known:
+            applied.extend(history.between(history.current_of(stored), history.current_of(reached)))
 
     _run(service, settings, known, run)
+    return applied
 
 
 def downgrade(service: Service, settings: Settings, revision: str = "base") -> None:
