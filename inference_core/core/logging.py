@@ -6,8 +6,10 @@ import logging
 import sys
 from collections.abc import MutableMapping
 from contextvars import ContextVar
+from datetime import datetime
 from typing import Any
 
+from inference_core.core.log_lines import short_time, shows_colours
 from inference_core.core.loggers import structlog
 from inference_core.core.settings import Settings
 from inference_core.core.standard_streams import open_closed_streams
@@ -27,6 +29,11 @@ def _add_ids(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping
     for variable in (request_id_var, user_id_var, trace_id_var, task_id_var):
         if value := variable.get():
             event.setdefault(variable.name, value)
+    return event
+
+
+def _shorten_time(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    event["timestamp"] = short_time(datetime.fromisoformat(event["timestamp"]).timestamp())
     return event
 
 
@@ -51,7 +58,12 @@ def log_formatter(*, as_json: bool) -> logging.Formatter:
             structlog.processors.JSONRenderer(),
         ]
         if as_json
-        else [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        else [
+            _shorten_time,
+            structlog.dev.ConsoleRenderer(
+                colors=shows_colours(sys.stderr), pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
+            ),
+        ]
     )
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[structlog.stdlib.add_logger_name, *SHARED],
@@ -73,10 +85,15 @@ def configure_logging(settings: Settings) -> None:
     # The service has its own access log. Without handlers of this logger, the server writes none.
     logging.getLogger("uvicorn.access").handlers = []
     logging.getLogger("uvicorn.access").propagate = False
-    # At INFO, these loggers log each pool and each migration. A pool's logger has the name of its class.
+    limit_libraries(settings)
+    configure_structlog()
+
+
+def limit_libraries(settings: Settings) -> None:
+    """Show only warnings of libraries that log each pool and each migration, unless the level is DEBUG."""
+    # A pool's logger has the name of its class.
     for name in ("sqlalchemy.pool", "inference_core.core.db.pool", "alembic"):
         logging.getLogger(name).setLevel(logging.DEBUG if settings.log_level == "DEBUG" else logging.WARNING)
-    configure_structlog()
 
 
 def configure_structlog() -> None:

@@ -103,4 +103,4 @@ def delete_mails(folder: Path, *, older_than_s: float) -> int:
 def announce(settings: Settings, _: str) -> Mapping[str, object]:
     """Return where the mails of the development outbox are."""
     mail = settings.of(MailSettings)
-    return {"mail": mail.mail_outbox_dir} if mail.mail_transport == "outbox" else {}
+    return {"Mail outbox": mail.mail_outbox_dir} if mail.mail_transport == "outbox" else {}

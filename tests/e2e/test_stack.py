@@ -23,6 +23,7 @@ from tests.support.mailbox import link_in, wait_for_mails
 from tests.support.processes import keys_of_service, wait_until
 from tests.support.raw_http import head_limits_hold
 from tests.support.stack import BIN, URL_LINE, Stack, clean_environment, gone, running_stack, start_stack
+from tests.support.terminal import Terminal
 
 
 def get_json(url: str) -> dict[str, Any]:
@@ -126,11 +127,13 @@ class TestFirstRun:
     def test_a_stack_behind_a_proxy_prints_its_public_urls(self, first_run: FirstRun) -> None:
         lines = first_run.said.splitlines()
         assert lines[-1] == first_run.url
-        assert f"docs       {first_run.url}/docs" in lines
-        assert f"playground {first_run.url}/playground" in lines
-        assert f"logs       {first_run.logs}" in lines
-        assert any(line.startswith("mail       ") and line.endswith(f"{os.sep}outbox") for line in lines)
-        assert any(line.startswith("Press Ctrl-C to stop") for line in lines)
+        assert lines[0].endswith(" is ready. Press Ctrl-C to stop.")
+        assert f"  API            {first_run.url}" in lines
+        assert f"  Documentation  {first_run.url}/docs" in lines
+        assert f"  Playground     {first_run.url}/playground" in lines
+        assert f"  Logs           {first_run.logs}" in lines
+        assert any(line.startswith("  Mail outbox    ") and line.endswith(f"{os.sep}outbox") for line in lines)
+        assert any(line.startswith("  Database       sqlite:///") for line in lines)
         assert first_run.logged
         assert "Pool disposed" not in first_run.said + first_run.logged
         assert "alembic" not in first_run.said + first_run.logged
@@ -161,6 +164,27 @@ class TestFirstRun:
 
 
 @pytest.mark.full
+def test_on_a_terminal_the_stack_shows_its_log(tmp_path: Path) -> None:
+    command = [str(BIN / "inference-core"), "up", "--port", "0", "--ephemeral"]
+    with Terminal(command, tmp_path, clean_environment(TERM="xterm"), 200, 60) as terminal:
+        wait_until(lambda: "  Redis " in terminal.everything(), within_s=90, what="the greeting")
+        url = next(line.split()[1] for line in terminal.everything().splitlines() if line.startswith("  API "))
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            get_json(f"{url}/nothing")
+        wait_until(lambda: " 404 GET /nothing " in terminal.everything(), within_s=30, what="the request")
+        assert register_keeper(url) == 201
+        post_json(f"{url}/api/v1/auth/forgot-password", {"email": KEEPER["email"]})
+        wait_until(lambda: " worker info mail_sent " in terminal.everything(), within_s=60, what="the task")
+        shown = terminal.everything()
+        terminal.press_ctrl_c()
+        assert terminal.process.wait(30) == 0
+    assert shown.index(" is ready. Press Ctrl-C to stop.") < shown.index(f"  API            {url}")
+    assert "\x1b[33m404\x1b[0m" in terminal.raw
+    for internal in ("Pool", "alembic", "uvicorn", "health_changed", "mingle"):
+        assert internal not in shown
+
+
+@pytest.mark.full
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children whose parent was killed outright")
 def test_two_stacks_with_separate_folders_run_together_and_stop_cleanly(tmp_path: Path) -> None:
     closed = clean_environment(MONITORING_ACCESS="user")
@@ -172,7 +196,7 @@ def test_two_stacks_with_separate_folders_run_together_and_stop_cleanly(tmp_path
         assert get_json(f"{one.url}/api/v1/health/ping")["message"] == "pong"
         assert get_json(f"{two.url}/api/v1/health/ping")["message"] == "pong"
         assert_a_second_worker_has_a_name_of_its_own(one)
-        logs = Path(next(line for line in one.text.splitlines() if line.startswith("logs")).split()[1])
+        logs = Path(next(line for line in one.text.splitlines() if line.startswith("  Logs ")).split()[1])
         assert logs.is_dir()
         assert one.end(signal.SIGTERM) == 0
         assert not logs.parent.exists()  # the ephemeral database deletes its folder
@@ -182,7 +206,7 @@ def test_two_stacks_with_separate_folders_run_together_and_stop_cleanly(tmp_path
 
 
 def assert_a_second_worker_has_a_name_of_its_own(stack: Stack) -> None:
-    redis = next(line.split()[1] for line in stack.text.splitlines() if line.startswith("redis "))
+    redis = next(line.split()[1] for line in stack.text.splitlines() if line.startswith("  Redis "))
     command = [str(BIN / "inference-core"), "worker", "--name"]
     env = clean_environment(REDIS_URL=redis)
     taken = subprocess.run(

@@ -25,14 +25,17 @@ from redis.exceptions import RedisError
 from sqlalchemy.engine import make_url
 
 from inference_core.app.stack.children import Children
+from inference_core.app.stack.follow import LogFollower
 from inference_core.app.stack.ports import LOOPBACK, free_port, is_listening
 from inference_core.app.stack.redis_server import find_redis_server, redis_command
 from inference_core.app.stack.stop_signals import StopSignals
 from inference_core.app.stack.terminal import hang_up_with_terminal
 from inference_core.app.stack.worker import worker_command, workers_running
 from inference_core.core.current_service import current_service
+from inference_core.core.database_url import shown_database_url
 from inference_core.core.db.migrations.run import upgrade
 from inference_core.core.exceptions import OperatorError
+from inference_core.core.log_lines import shows_colours
 from inference_core.core.redis.client import sync_client
 from inference_core.core.redis_address import RedisAddress
 from inference_core.core.service_settings import settings_class
@@ -88,29 +91,40 @@ def run_stack(options: StackOptions, announce: Callable[[str], None]) -> None:
         try:
             url = _start(options, port, data, children, stop_signals)
             settings = _settings()
-            for what, where in _places(settings, url, children.logs).items():
-                announce(f"{what:<10} {where}")
-            announce("Press Ctrl-C to stop. The API is available at:")
-            announce(url)
+            is_terminal = sys.stdout.isatty()
+            for line in _greeting(settings, url, children.logs):
+                announce(line)
+            if not is_terminal:
+                announce(url)  # programs wait for this line
+            logs = {name: children.logs / f"{name}.log" for name in ("api", "worker")} if is_terminal else {}
+            follower = LogFollower(logs, announce, is_coloured=shows_colours(sys.stdout))
             while True:
                 children.check()
+                follower.poll()
                 time.sleep(POLL_S)
         except KeyboardInterrupt:
             announce("stopping")
 
 
+def _greeting(settings: Settings, url: str, logs: Path) -> list[str]:
+    places = _places(settings, url, logs)
+    width = max(map(len, places))
+    title = f"{settings.app_title} is ready. Press Ctrl-C to stop."
+    return [title, "", *(f"  {what:<{width}}  {where}" for what, where in places.items()), ""]
+
+
 def _places(settings: Settings, url: str, logs: Path) -> dict[str, object]:
-    """Return the addresses of the stack for the user."""
-    places: dict[str, object] = {
-        "database": _without_credentials(settings.database_url),
-        "redis": RedisAddress.parse(settings.redis_url).display,
-        "logs": logs,
-    }
+    """Return the addresses of the stack for the user, by name."""
+    places: dict[str, object] = {"API": url}
     if not settings.is_production:
-        places["docs"] = f"{url}/docs"
+        places["Documentation"] = f"{url}/docs"
     for _, announced in current_service().load_each("announce"):
         places |= announced(settings, url)
-    return places
+    return places | {
+        "Logs": logs,
+        "Database": shown_database_url(settings.database_url),
+        "Redis": RedisAddress.parse(settings.redis_url).display,
+    }
 
 
 def _settings() -> Settings:
@@ -164,11 +178,6 @@ def _embed_what_is_open(settings: Settings, data: Path, children: Children) -> d
 
 def _is_set(settings: Settings, name: str) -> bool:
     return name in settings.model_fields_set and bool(getattr(settings, name))
-
-
-def _without_credentials(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
 def _require_redis(settings: Settings, url: str, variable: str) -> None:

@@ -9,6 +9,7 @@ from celery import signals
 
 from inference_core.core.logging import (
     configure_structlog,
+    limit_libraries,
     log_formatter,
     logs_are_json,
     request_id_var,
@@ -29,6 +30,7 @@ def id_headers() -> dict[str, str]:
 def install(app: ServiceCelery) -> None:
     """Set the format of the handlers that Celery configures with its options (`--loglevel`, `--logfile`)."""
     configure_structlog()
+    limit_libraries(app.settings)
 
     def restyle(logger: logging.Logger, logfile: object, **_: Any) -> None:
         # A file needs no colours.

@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from json.encoder import encode_basestring_ascii as quoted
 from typing import NamedTuple
 
+from inference_core.core.log_lines import access_line, shows_colours
+
 FLUSH_AFTER_S = 0.2
 FLUSH_AT_LINES = 200
 # A longer path is shortened, and the line contains its length.
@@ -81,10 +83,9 @@ class AccessLog:
         )
 
     def _text(self, request: Answered) -> str:
-        return (
-            f"{self._time(request.at_s)} {request.method} {request.path!r} {request.status} "
-            f"{request.duration_s * 1000:.1f} ms {request.request_id} {request.ip} {request.user_id}\n"
-        )
+        what, duration_ms = f"{request.method} {request.path}", request.duration_s * 1000
+        line = access_line(request.at_s, what, request.status, duration_ms, is_coloured=shows_colours(sys.stderr))
+        return f"{line} {request.request_id} {request.ip} {request.user_id}".rstrip() + "\n"
 
     def _time(self, at_s: float) -> str:
         """Return the time in ISO 8601. Fast path: `datetime.isoformat` costs several times as much."""

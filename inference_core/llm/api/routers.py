@@ -25,4 +25,4 @@ def routers(_: Service, settings: Settings) -> list[APIRouter]:
 
 def announce(settings: Settings, url: str) -> Mapping[str, object]:
     """Return the address of the playground."""
-    return {"playground": f"{url}/playground"} if settings.environment == "development" else {}
+    return {"Playground": f"{url}/playground"} if settings.environment == "development" else {}

@@ -29,7 +29,7 @@ MARKS: dict[str, dict[str, str]] = {
         "health": "llm",
         "metrics": "llm_",
         "commands": "llm-sim",
-        "announced": "playground",
+        "announced": "Playground",
     },
     "tasks": {
         "modules": "inference_core.tasks",
@@ -57,7 +57,7 @@ MARKS: dict[str, dict[str, str]] = {
         "task routes": "mail.",
         "settings": "smtp_",
         "hints": "settings: .env line 4:",
-        "announced": "mail",
+        "announced": "Mail outbox",
     },
     "maintenance": {
         "modules": "inference_core.maintenance",

@@ -26,7 +26,7 @@ def test_every_part_of_it_works_in_a_real_stack(depot: Project) -> None:
         running_stack(depot.path, "--port", "0", "--ephemeral", "--logs", "logs", env=env) as stack,
         httpx2.Client(base_url=stack.url, timeout=20, trust_env=False) as client,
     ):
-        assert f"crates     {stack.url}/api/v1/crates" in stack.text
+        assert f"  crates         {stack.url}/api/v1/crates" in stack.text
         assert client.get("/").json()["app_name"] == "depot"
         assert client.get("/api/v1/crates/color").json() == "green"
 
