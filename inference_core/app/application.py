@@ -78,6 +78,7 @@ def create_application(service: Service | None = None, settings: Settings | None
         debug=False,  # Starlette's debug pages contain stack traces
         docs_url=None,  # FastAPI's pages load scripts from another host
         redoc_url=None,
+        openapi_tags=routes.tags_of(service),
         openapi_url="/openapi.json" if public else None,
         lifespan=lifespan_for(service, settings, edge),
         # One span per request, and none for health checks.

@@ -13,6 +13,28 @@ from inference_core.core.feature import FeatureError
 from inference_core.core.permissions import AccessDependency, protected_routes
 from inference_core.core.problems import PROBLEM_JSON, FieldProblem, Problem
 
+# What these names mean in every feature.
+COMMON_NAMES = {
+    "created_at": "The time of the creation (UTC).",
+    "expires_at": "The time of the expiry (UTC); null if it does not expire.",
+    "id": "The id.",
+    "items": "The items of this page.",
+    "limit": "Maximum number of items.",
+    "message": "A sentence for people.",
+    "offset": "The number of items to skip.",
+    "password": "The password.",
+    "success": "Whether the request succeeded.",
+    "timestamp": "The time of the response (UTC).",
+    "total": "The number of all items.",
+    "updated_at": "The time of the last change (UTC).",
+    "user_id": "The id of the account.",
+    "username": "The user name or the email.",
+    # The fields of an OAuth2 form.
+    "client_id": "Not used.",
+    "client_secret": "Not used.",
+    "grant_type": "`password`, or nothing.",
+    "scope": "Not used.",
+}
 NOT_IN_NAME = re.compile(r"\W")
 SCHEMA_PLACE = "#/components/schemas/{model}"
 COMMON = {"503": "Overloaded, draining, or a dependency does not respond. Retry after `Retry-After` seconds."}
@@ -48,11 +70,20 @@ def _document(app: FastAPI) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     _describe_refusals(app, document)
+    forms: dict[str, str] = {}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
+            long_id = operation["operationId"]
             _shorten_id(operation, path, method)
+            forms[f"Body_{long_id}"] = f"Body_{operation['operationId']}"
             _complete(operation)
+            for parameter in operation.get("parameters", ()):
+                _describe(parameter["name"], parameter)
     _require_unique_ids(document["paths"])
+    _rename_forms(document, forms)
+    for schema in schemas.values():
+        for name, field in schema.get("properties", {}).items():
+            _describe(name, field)
     _write_constants_as_enums(document)
     return document
 
@@ -87,6 +118,26 @@ def _require_unique_ids(paths: dict[str, dict[str, Any]]) -> None:
                     "set operation_id"
                 )
             routes[name] = route
+
+
+def _rename_forms(part: Any, names: dict[str, str]) -> None:
+    """Shorten the names of the schemas of forms, which FastAPI derives from the long ids of their operations."""
+    if isinstance(part, dict):
+        for long_name in names.keys() & part.keys():
+            part[names[long_name]] = part.pop(long_name)
+        reference = part.get("$ref")
+        if isinstance(reference, str) and (short := names.get(reference.rpartition("/")[2])):
+            part["$ref"] = SCHEMA_PLACE.format(model=short)
+        part = list(part.values())
+    if isinstance(part, list):
+        for inner in part:
+            _rename_forms(inner, names)
+
+
+def _describe(name: str, part: dict[str, Any]) -> None:
+    """Add the description of a name that means the same everywhere, unless the code has one."""
+    if text := COMMON_NAMES.get(name):
+        part.setdefault("description", text)
 
 
 def _write_constants_as_enums(part: Any) -> None:

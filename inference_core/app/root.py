@@ -20,7 +20,7 @@ class RootInfo(BaseModel):
     app_title: str = Field(description="`APP_TITLE`.", examples=["Inference Core API"])
     app_description: str = Field(description="`APP_DESCRIPTION`.")
     version: str = Field(description="The version of the service.", examples=["0.1.0"])
-    environment: Environment
+    environment: Environment = Field(description="`ENVIRONMENT`.")
     debug: bool = Field(description="`DEBUG`.")
     docs: str = Field(description="The path of the API documentation, or `disabled` in production.", examples=["/docs"])
     links: dict[str, str] = Field(

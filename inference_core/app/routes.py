@@ -11,9 +11,11 @@ from fastapi.routing import APIRoute, APIWebSocketRoute, iter_route_contexts
 from inference_core.app.documentation.router import documentation_router
 from inference_core.app.metrics_router import metrics_router
 from inference_core.app.root import root_router
-from inference_core.core.feature import Feature, FeatureError, Service
+from inference_core.core.feature import Feature, FeatureError, Service, Tag
 from inference_core.core.settings import Settings
 
+# The groups of the routes of every service.
+OWN_TAGS = (Tag("root", "The name of the service, and links."), Tag("metrics", "Metrics for Prometheus."))
 # Names of functions of features.
 LINKED = ("playground", "health")
 
@@ -48,6 +50,15 @@ def routes_of(service: Service, settings: Settings) -> dict[str, str]:
         FeatureError: A field contains no router.
     """
     return _paths([*_each("hot_routers", service, settings), *_each("routers", service, settings)])
+
+
+def tags_of(service: Service) -> list[dict[str, str]]:
+    """Return the groups of the API documentation. Features are listed in the reverse order of their routes.
+
+    Therefore, the own features of a service come first, and routes for probes last.
+    """
+    tags = [tag for feature in reversed(service.features) for tag in feature.tags]
+    return [{"name": tag.name, "description": tag.description} for tag in (*tags, *OWN_TAGS)]
 
 
 def _paths(routers: list[tuple[Feature, APIRouter]]) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """The accounts feature."""
 
 from inference_core.auth.mail.names import SEND_DUE
-from inference_core.core.feature import Feature, Periodic
+from inference_core.core.feature import Feature, Periodic, Tag
 
 SEND_DUE_MAIL_EVERY_S = 60.0
 
@@ -9,6 +9,12 @@ feature = Feature(
     name="accounts",
     requires=("mail",),
     settings="inference_core.auth.settings:AuthSettings",
+    tags=(
+        Tag(
+            "accounts", "Registration, login, sessions, API keys and the own profile. Start with `POST /auth/register`."
+        ),
+        Tag("administration", "Accounts, invitations and roles. For superusers, and for roles with the permission."),
+    ),
     hot_routers="inference_core.auth.routers:hot_routers",
     routers="inference_core.auth.routers:routers",
     models="inference_core.auth.models",

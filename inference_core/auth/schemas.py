@@ -41,16 +41,30 @@ GivenPassword = Annotated[str, StringConstraints(max_length=1024)]
 GivenText = Annotated[str, StringConstraints(max_length=1024)]
 # A copied token can have blanks around it.
 GivenToken = Annotated[str, StringConstraints(max_length=1024, strip_whitespace=True)]
+PASSWORD_RULES = f"{MINIMUM_LENGTH} to {MAXIMUM_LENGTH} characters; common passwords are refused."
 
 
 class Registration(BaseModel):
     """A new account."""
 
-    username: Username
-    email: Email
-    password: NewPassword
-    first_name: PersonName | None = None
-    last_name: PersonName | None = None
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "username": "ada",
+                    "email": "ada@example.com",
+                    "password": "correct horse battery",
+                    "first_name": "Ada",
+                }
+            ]
+        }
+    )
+
+    username: Username = Field(description="3 to 50 letters and digits; stored in lower case.")
+    email: Email = Field(description="The email address of the owner.")
+    password: NewPassword = Field(description=PASSWORD_RULES)
+    first_name: PersonName | None = Field(default=None, description="The first name.")
+    last_name: PersonName | None = Field(default=None, description="The last name.")
     invitation: GivenToken | None = Field(
         default=None, description="The token of the mailed invitation, with `REGISTRATION=invite`."
     )
@@ -62,12 +76,12 @@ class Profile(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: UUID
-    username: str
-    email: str
-    first_name: str | None
-    last_name: str | None
-    is_active: bool
-    is_verified: bool
+    username: str = Field(description="The user name, in lower case.")
+    email: str = Field(description="The email address.")
+    first_name: str | None = Field(description="The first name.")
+    last_name: str | None = Field(description="The last name.")
+    is_active: bool = Field(description="Whether the account can log in.")
+    is_verified: bool = Field(description="Whether the owner has confirmed the email.")
     created_at: datetime
     updated_at: datetime
 
@@ -75,8 +89,12 @@ class Profile(BaseModel):
 class Login(BaseModel):
     """Login data. `username` is the user name or the email, in any case."""
 
-    username: GivenText
-    password: GivenPassword
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"username": "ada", "password": "correct horse battery"}]}
+    )
+
+    username: GivenText = Field(description="The user name or the email.")
+    password: GivenPassword = Field(description="The password.")
 
 
 class Tokens(BaseModel):
@@ -85,52 +103,70 @@ class Tokens(BaseModel):
     The access token is valid for `expires_in` seconds; the refresh token is null if it is in a cookie.
     """
 
-    access_token: str
-    refresh_token: str | None
-    token_type: Literal["bearer"] = "bearer"  # noqa: S105  # a scheme
-    expires_in: int
+    access_token: str = Field(description="The token for the header `Authorization: Bearer`.")
+    refresh_token: str | None = Field(description="The token for a new access token; null if it is in a cookie.")
+    token_type: Literal["bearer"] = Field(default="bearer", description="The scheme of the access token.")  # a scheme
+    expires_in: int = Field(description="Seconds until the access token expires.")
 
 
 class RefreshRequest(BaseModel):
     """A refresh token."""
 
-    refresh_token: GivenToken
+    model_config = ConfigDict(json_schema_extra={"examples": [{"refresh_token": "the refresh token of a login"}]})
+
+    refresh_token: GivenToken = Field(description="The refresh token of the last login or refresh. It works once.")
 
 
 class ProfileUpdate(BaseModel):
     """The fields to change. A new email needs the current password."""
 
-    first_name: PersonName | None = None
-    last_name: PersonName | None = None
-    email: Email | None = None
-    current_password: GivenPassword | None = None
+    model_config = ConfigDict(json_schema_extra={"examples": [{"first_name": "Ada", "last_name": "Lovelace"}]})
+
+    first_name: PersonName | None = Field(default=None, description="The new first name.")
+    last_name: PersonName | None = Field(default=None, description="The new last name.")
+    email: Email | None = Field(default=None, description="The new email. It needs the current password.")
+    current_password: GivenPassword | None = Field(default=None, description="The current password.")
 
 
 class PasswordChange(BaseModel):
     """The current and the new password. API keys are revoked unless `keep_api_keys` is true."""
 
-    current_password: GivenPassword
-    new_password: NewPassword
-    keep_api_keys: bool = False
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"current_password": "correct horse battery", "new_password": "another horse battery"}]
+        }
+    )
+
+    current_password: GivenPassword = Field(description="The current password.")
+    new_password: NewPassword = Field(description=PASSWORD_RULES)
+    keep_api_keys: bool = Field(default=False, description="Whether the API keys stay valid.")
 
 
 class EmailRequest(BaseModel):
     """An email address."""
 
-    email: Email
+    model_config = ConfigDict(json_schema_extra={"examples": [{"email": "ada@example.com"}]})
+
+    email: Email = Field(description="The email address of the account.")
 
 
 class PasswordReset(BaseModel):
     """The mailed token and the new password."""
 
-    token: GivenToken
-    new_password: NewPassword
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"token": "the token of the mail", "new_password": "another horse battery"}]}
+    )
+
+    token: GivenToken = Field(description="The token of the mail.")
+    new_password: NewPassword = Field(description=PASSWORD_RULES)
 
 
 class EmailVerification(BaseModel):
     """The mailed token."""
 
-    token: GivenToken
+    model_config = ConfigDict(json_schema_extra={"examples": [{"token": "the token of the mail"}]})
+
+    token: GivenToken = Field(description="The token of the mail.")
 
 
 class Done(BaseModel):
@@ -148,23 +184,23 @@ class Session(BaseModel):
 
     id: str
     created_at: datetime
-    last_used_at: datetime
+    last_used_at: datetime = Field(description="The time of the last refresh (UTC).")
     expires_at: datetime
-    address: str
-    user_agent: str
-    current: bool = False
+    address: str = Field(description="The address of the client at the last use.")
+    user_agent: str = Field(description="The program of the client at the last use.")
+    current: bool = Field(default=False, description="Whether it is the session of this request.")
 
 
 class SessionsEnded(Done):
     """The number of ended sessions."""
 
-    ended: int
+    ended: int = Field(description="The number of ended sessions.")
 
 
 class AdminProfile(Profile):
     """An account, as shown to a superuser."""
 
-    is_superuser: bool
+    is_superuser: bool = Field(description="Whether the account has all permissions.")
 
 
 class AccountPage(BaseModel):
@@ -179,24 +215,32 @@ class AccountPage(BaseModel):
 class AccountState(BaseModel):
     """The fields that a superuser can set."""
 
-    is_active: bool
+    model_config = ConfigDict(json_schema_extra={"examples": [{"is_active": False}]})
+
+    is_active: bool = Field(description="Whether the account can log in. If false, its sessions end.")
 
 
 class NewAccount(BaseModel):
     """An account that a superuser creates. Without a password, its owner gets a mail to choose one."""
 
-    username: Username
-    email: Email
-    password: NewPassword | None = None
-    first_name: PersonName | None = None
-    last_name: PersonName | None = None
+    model_config = ConfigDict(json_schema_extra={"examples": [{"username": "ada", "email": "ada@example.com"}]})
+
+    username: Username = Field(description="3 to 50 letters and digits; stored in lower case.")
+    email: Email = Field(description="The email address of the owner.")
+    password: NewPassword | None = Field(default=None, description="Without it, the owner gets a mail to choose one.")
+    first_name: PersonName | None = Field(default=None, description="The first name.")
+    last_name: PersonName | None = Field(default=None, description="The last name.")
 
 
 class NewInvitation(BaseModel):
     """An invitation to register with this email."""
 
-    email: Email
-    expires_in_hours: Annotated[int, Field(ge=1, le=720), JSON_NUMBER] = 72
+    model_config = ConfigDict(json_schema_extra={"examples": [{"email": "ada@example.com", "expires_in_hours": 72}]})
+
+    email: Email = Field(description="The email address that may register.")
+    expires_in_hours: Annotated[int, Field(ge=1, le=720), JSON_NUMBER] = Field(
+        default=72, description="Hours until the invitation expires."
+    )
 
 
 class OpenInvitation(BaseModel):
@@ -205,8 +249,8 @@ class OpenInvitation(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: UUID
-    email: str
-    invited_by: UUID | None
+    email: str = Field(description="The email address that may register.")
+    invited_by: UUID | None = Field(description="The id of the superuser; null if the account was deleted.")
     created_at: datetime
     expires_at: datetime
 

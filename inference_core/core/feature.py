@@ -91,6 +91,14 @@ class Permission:
     description: str
 
 
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A group of routes in the API documentation, by the name in `APIRouter(tags=...)`, with a sentence."""
+
+    name: str
+    description: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feature:
     """Everything that the rest of a service needs to know about one feature. Every field except the name is optional.
@@ -100,6 +108,7 @@ class Feature:
         requires: The features that it uses. They are started before it.
         settings: A subclass of `Settings` with the fields of this feature.
         routers: A router with complete paths, or a function of the service and the settings that returns routers.
+        tags: The groups of its routes in the API documentation.
         hot_routers: The same for frequently called routes. They are matched first, and each request costs about 10 us
             less, because they are not included as a router.
         models: The module with its tables.
@@ -126,6 +135,7 @@ class Feature:
     requires: tuple[str, ...] = ()
     settings: str = ""
     routers: str = ""
+    tags: tuple[Tag, ...] = ()
     hot_routers: str = ""
     models: str = ""
     migrations: str = ""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 Status = Literal["healthy", "degraded", "unhealthy", "not_configured"]
 
@@ -13,6 +15,6 @@ Status = Literal["healthy", "degraded", "unhealthy", "not_configured"]
 class Component:
     """One part: its status, the time of the probe, and a sentence if it is not healthy."""
 
-    status: Status
-    checked_at: datetime
+    status: Annotated[Status, Field(description="Whether the part works.")]
+    checked_at: Annotated[datetime, Field(description="The time of the probe (UTC).")]
     message: str | None = None

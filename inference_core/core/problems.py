@@ -91,8 +91,8 @@ def responses_for(*errors: type[exceptions.ServiceError]) -> dict[int | str, dic
     """Return the OpenAPI entries for a route that can raise `errors`. An entry describes all errors of its status."""
     descriptions: dict[int, list[str]] = {}
     for error in errors:
-        summary = (error.__doc__ or "").split("\n", 1)[0]
-        descriptions.setdefault(status_of(error), []).append(f"`{error.code}`: {summary}")
+        when = (error.__doc__ or "").split("\n", 1)[0].removeprefix("Raised ")
+        descriptions.setdefault(status_of(error), []).append(f"`{error.code}`: {when}")
     return {
         status: {
             "description": " ".join(texts),

@@ -1,6 +1,6 @@
 """The LLM feature."""
 
-from inference_core.core.feature import Feature, HealthPart, Permission, Queue
+from inference_core.core.feature import Feature, HealthPart, Permission, Queue, Tag
 
 LLM_QUEUE = "llm_tasks"
 USE_LLM = "llm:use"
@@ -9,6 +9,7 @@ feature = Feature(
     name="llm",
     requires=("accounts", "tasks"),
     settings="inference_core.llm.settings:LLMSettings",
+    tags=(Tag("llm", "Answers of language models, as streams and as tasks, with conversations and usage."),),
     hot_routers="inference_core.llm.api.routers:hot_routers",
     routers="inference_core.llm.api.routers:routers",
     models="inference_core.llm.models",

@@ -15,13 +15,19 @@ Penalty = Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False), JSON_NUMBER]
 class SamplingFields(BaseModel):
     """The fields of `SamplingParams` with their ranges. Models that contain these parameters inherit them."""
 
-    temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False), JSON_NUMBER] | None = None
-    max_tokens: Annotated[int, Field(ge=1, le=10_000_000), JSON_NUMBER] | None = None
-    top_p: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), JSON_NUMBER] | None = None
-    frequency_penalty: Penalty | None = None
-    presence_penalty: Penalty | None = None
-    reasoning_effort: ReasoningEffort | None = None
-    verbosity: Verbosity | None = None
+    temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False), JSON_NUMBER] | None = Field(
+        default=None, description="The randomness; 0 is the most predictable."
+    )
+    max_tokens: Annotated[int, Field(ge=1, le=10_000_000), JSON_NUMBER] | None = Field(
+        default=None, description="Maximum number of tokens of the answer."
+    )
+    top_p: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), JSON_NUMBER] | None = Field(
+        default=None, description="The share of the probability from which tokens are chosen."
+    )
+    frequency_penalty: Penalty | None = Field(default=None, description="Positive values avoid repetitions.")
+    presence_penalty: Penalty | None = Field(default=None, description="Positive values favour new topics.")
+    reasoning_effort: ReasoningEffort | None = Field(default=None, description="How long a reasoning model thinks.")
+    verbosity: Verbosity | None = Field(default=None, description="How long the answer should be.")
 
     def params(self) -> SamplingParams:
         """Return the parameters."""

@@ -1,6 +1,6 @@
 """The tasks feature."""
 
-from inference_core.core.feature import Feature, HealthPart, Permission
+from inference_core.core.feature import Feature, HealthPart, Permission, Tag
 
 READ_MONITORING = "monitoring:read"
 USE_TASKS = "tasks:use"
@@ -9,6 +9,7 @@ feature = Feature(
     name="tasks",
     requires=("accounts",),
     settings="inference_core.tasks.settings:TasksSettings",
+    tags=(Tag("tasks", "The state of submitted tasks, and of the workers that run them."),),
     hot_routers="inference_core.tasks.router:hot_routers",
     routers="inference_core.tasks.router:router",
     lifespan="inference_core.tasks.state:open_tasks",

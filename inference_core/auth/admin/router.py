@@ -54,7 +54,7 @@ Admin = Annotated[AdminService, Depends(get_admin_service)]
 async def list_accounts(
     session: ReadSessionDep,
     admin: Admin,
-    search: Annotated[PrintableText, Query(description="Part of a user name or email.")] = "",
+    search: Annotated[PrintableText, Query(description="Part of a user name or email.", examples=["ada"])] = "",
     offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> AccountPage:

@@ -29,7 +29,7 @@ router = APIRouter(
 )
 
 # Only this form, because PostgreSQL refuses NUL.
-KeyId = Annotated[str, Path(pattern=f"^{ID_PATTERN}$")]
+KeyId = Annotated[str, Path(pattern=f"^{ID_PATTERN}$", description="An id of the list of keys.")]
 
 
 async def get_reading_service(

@@ -21,9 +21,17 @@ KeyName = Annotated[str, StringConstraints(min_length=1, max_length=KEY_NAME_LEN
 class NewApiKey(BaseModel):
     """A new key. Its scopes are permissions of the caller. Without `expires_in_days`, it does not expire."""
 
-    name: KeyName
-    scopes: Annotated[list[PermissionName], Field(min_length=1, max_length=MOST_SCOPES)]
-    expires_in_days: Annotated[int, Field(ge=1, le=LONGEST_LIFETIME_DAYS), JSON_NUMBER] | None
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "nightly report", "scopes": ["llm:use"], "expires_in_days": 90}]}
+    )
+
+    name: KeyName = Field(description="A name for people.")
+    scopes: Annotated[list[PermissionName], Field(min_length=1, max_length=MOST_SCOPES)] = Field(
+        description="The permissions of the key. The caller must have them."
+    )
+    expires_in_days: Annotated[int, Field(ge=1, le=LONGEST_LIFETIME_DAYS), JSON_NUMBER] | None = Field(
+        description="Days until the key expires; null if it does not."
+    )
 
 
 class ApiKeyView(BaseModel):
@@ -32,15 +40,15 @@ class ApiKeyView(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: str
-    name: str
-    prefix: str
-    scopes: list[str]
+    name: str = Field(description="A name for people.")
+    prefix: str = Field(description="The public beginning of the key.")
+    scopes: list[str] = Field(description="The permissions of the key.")
     created_at: datetime
     expires_at: datetime | None
-    last_used_at: datetime | None
+    last_used_at: datetime | None = Field(description="The time of the last use (UTC), accurate to about a minute.")
 
 
 class CreatedApiKey(ApiKeyView):
     """A new API key. This is the only response that contains the key."""
 
-    key: str = Field(repr=False)
+    key: str = Field(repr=False, description="The key, for the header `X-API-Key` or as a bearer token.")

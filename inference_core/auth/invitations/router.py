@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Path, Query
 
 from inference_core.auth.dependencies import Invitations, get_superuser
 from inference_core.auth.errors import (
@@ -59,7 +59,11 @@ async def list_invitations(
 
 
 @router.delete("/{invitation_id}", responses=responses_for(NotFoundError))
-async def withdraw_invitation(invitation_id: UUID, session: SessionDep, invitations: Invitations) -> Done:
+async def withdraw_invitation(
+    invitation_id: Annotated[UUID, Path(description="An id of the list of invitations.")],
+    session: SessionDep,
+    invitations: Invitations,
+) -> Done:
     """Withdraw an invitation. Its link is no longer valid."""
     await invitations.withdraw(session, invitation_id)
     return Done(message="The invitation has been withdrawn.")

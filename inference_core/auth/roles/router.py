@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Path
 
 from inference_core.auth.dependencies import ClientDep, CurrentUser, SuperUser, get_superuser
 from inference_core.auth.errors import UnknownPermissionError
@@ -30,6 +30,7 @@ from inference_core.core.paths import ADMIN_PREFIX, AUTH_PREFIX
 from inference_core.core.problems import responses_for
 from inference_core.core.state import StateDep
 
+NameInPath = Annotated[RoleName, Path(description="The name of the role.")]
 own_router = APIRouter(
     prefix=AUTH_PREFIX, tags=["accounts"], responses=responses_for(NotAuthenticatedError, DatabaseUnavailableError)
 )
@@ -88,13 +89,13 @@ async def create_role(role: NewRole, service: Service) -> RoleView:
 
 
 @router.put("/roles/{name}", responses=responses_for(RoleNotFoundError, UnknownPermissionError))
-async def change_role(name: RoleName, role: RolePermissions, service: Service) -> RoleView:
+async def change_role(name: NameInPath, role: RolePermissions, service: Service) -> RoleView:
     """Replace the permissions of a role. The change applies to the next request of its users."""
     return RoleView.model_validate(await service.change(name, role.permissions))
 
 
 @router.delete("/roles/{name}", responses=responses_for(RoleNotFoundError))
-async def delete_role(name: RoleName, service: Service) -> Done:
+async def delete_role(name: NameInPath, service: Service) -> Done:
     """Delete a role. Its users lose it with their next request."""
     await service.delete(name)
     return Done(message="The role has been deleted.")

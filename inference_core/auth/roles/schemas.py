@@ -22,20 +22,26 @@ class DeclaredPermission(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    name: str
-    description: str
+    name: str = Field(description="The name, such as `notes:write`.")
+    description: str = Field(description="What the permission allows.")
 
 
 class RolePermissions(BaseModel):
     """The permissions of a role."""
 
-    permissions: Annotated[list[PermissionName], Field(max_length=MOST_PERMISSIONS_PER_ROLE)]
+    model_config = ConfigDict(json_schema_extra={"examples": [{"permissions": ["llm:use"]}]})
+
+    permissions: Annotated[list[PermissionName], Field(max_length=MOST_PERMISSIONS_PER_ROLE)] = Field(
+        description="The names of the permissions."
+    )
 
 
 class NewRole(RolePermissions):
     """A new role."""
 
-    name: RoleName
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "analyst", "permissions": ["llm:use"]}]})
+
+    name: RoleName = Field(description="Lower-case letters, digits, `_` and `-`.")
 
 
 class RoleView(BaseModel):
@@ -43,24 +49,28 @@ class RoleView(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    name: str
-    permissions: list[str]
-    unknown_permissions: list[str]
+    name: str = Field(description="The name.")
+    permissions: list[str] = Field(description="The names of the permissions.")
+    unknown_permissions: list[str] = Field(description="Permissions that no feature declares. They grant nothing.")
 
 
 class UserRoles(BaseModel):
     """The roles of an account."""
 
-    roles: Annotated[list[RoleName], Field(max_length=MOST_ROLES_PER_USER)]
+    model_config = ConfigDict(json_schema_extra={"examples": [{"roles": ["analyst"]}]})
+
+    roles: Annotated[list[RoleName], Field(max_length=MOST_ROLES_PER_USER)] = Field(
+        description="The names of the roles. They replace the present ones."
+    )
 
 
 class UserRolesView(BaseModel):
     """The roles of an account, in alphabetical order."""
 
-    roles: list[str]
+    roles: list[str] = Field(description="The names of the roles.")
 
 
 class OwnPermissions(BaseModel):
     """The permissions of the caller, in alphabetical order."""
 
-    permissions: list[str]
+    permissions: list[str] = Field(description="The names of the permissions.")

@@ -29,7 +29,11 @@ async def list_sessions(user: CurrentUser, logins: Logins) -> list[Session]:
 
 
 @router.delete("/{session_id}", responses=responses_for(NotFoundError))
-async def end_session(session_id: Annotated[str, Path(max_length=64)], user: CurrentUser, logins: Logins) -> Done:
+async def end_session(
+    session_id: Annotated[str, Path(max_length=64, description="An id of the list of sessions.")],
+    user: CurrentUser,
+    logins: Logins,
+) -> Done:
     """End one of the caller's sessions, including its access tokens."""
     await logins.end_session(user.account.id, session_id)
     return Done(message="The session has been ended.")

@@ -35,7 +35,10 @@ router = APIRouter(prefix=LLM_PREFIX, tags=["llm"], responses=responses_for(NotA
 SUBMISSION = responses_for(
     *ASK_ERRORS, BrokerUnavailableError, ResultStoreUnavailableError, SubmissionInProgressError, KeyReusedError
 )
-PolicyName = Annotated[str, Path(max_length=100)]
+PolicyName = Annotated[str, Path(max_length=100, description="A provider of the configuration.", examples=["openai"])]
+PolicyModel = Annotated[
+    str | None, Query(max_length=100, description="A model of the provider.", examples=["gpt-5-mini"])
+]
 
 
 @router.post("/explain", responses=SUBMISSION)
@@ -107,9 +110,7 @@ async def llm_health(service: ServiceDep) -> LLMHealth:
     dependencies=[Depends(get_principal)],
     responses=responses_for(UnknownProviderError, UnknownModelError),
 )
-async def param_policy(
-    provider: PolicyName, service: ServiceDep, model: Annotated[str | None, Query(max_length=100)] = None
-) -> ParamPolicy:
+async def param_policy(provider: PolicyName, service: ServiceDep, model: PolicyModel = None) -> ParamPolicy:
     """Return how each parameter is handled for a provider. Only with `DEBUG`, else 404."""
     rules = service.parameter_rules(provider, model)
     parameters = {name: ParameterRule(action=rule.action, name=rule.name) for name, rule in rules.items()}
