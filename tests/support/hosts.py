@@ -6,19 +6,24 @@ Nothing of it touches the network of the machine itself: the switch is a namespa
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import secrets
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from tests.support.servers.unavailable import ServerUnavailableError, skip_or_fail
 
 NAMES = Path("/etc/netns")
 """Where `ip netns exec` finds the files that take the place of those in /etc."""
+NAMESPACES = Path("/run/netns")
+
+T = TypeVar("T")
 
 
 def _ip(*arguments: str) -> str:
@@ -26,6 +31,12 @@ def _ip(*arguments: str) -> str:
     if done.returncode != 0:
         raise OSError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
     return done.stdout
+
+
+def _kill_all(namespace: str) -> None:
+    for pid in _ip("netns", "pids", namespace).split():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
 
 
 class Hosts:
@@ -57,9 +68,7 @@ class Hosts:
         """Kill what still runs on the hosts, and remove them."""
         mine = [name for name in self.namespaces() if name.startswith(f"{self.token}-")]
         for name in mine:
-            for pid in _ip("netns", "pids", name).split():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(pid), signal.SIGKILL)
+            _kill_all(name)
         for process in self.started:
             process.wait(30)
         for name in mine:
@@ -68,10 +77,38 @@ class Hosts:
         with contextlib.suppress(OSError):
             NAMES.rmdir()  # succeeds only if no other namespace has files there
 
+    def kill(self, host: str) -> None:
+        """Kill all processes on a host."""
+        _kill_all(f"{self.token}-{host}")
+
+    def cut_off(self, host: str) -> None:
+        """Disconnect a host: nothing that it sends arrives, and nothing reaches it."""
+        self._set_port(host, "down")
+
+    def connect(self, host: str) -> None:
+        """Connect a host again."""
+        self._set_port(host, "up")
+
+    def enter(self, host: str) -> None:
+        """Move the current thread to a host: its connections, and the programs that it starts. It knows no names."""
+        with (NAMESPACES / f"{self.token}-{host}").open() as namespace:
+            libc = ctypes.CDLL(None, use_errno=True)
+            if libc.setns(namespace.fileno(), 0) != 0:
+                raise OSError(ctypes.get_errno(), f"cannot enter the host {host}")
+
+    def run_on(self, host: str, function: Callable[[], T]) -> T:
+        """Call a function in a thread on a host."""
+        with ThreadPoolExecutor(1, initializer=self.enter, initargs=(host,)) as thread:
+            return thread.submit(function).result()
+
     @staticmethod
     def namespaces() -> list[str]:
         """Return the names of all namespaces of this machine."""
         return [line.split()[0] for line in _ip("netns", "list").splitlines()]
+
+    def _set_port(self, host: str, state: str) -> None:
+        number = list(self.addresses).index(host) + 1
+        _ip("-n", self._switch, "link", "set", "dev", f"port{number}", state)
 
     def _connect(self) -> None:
         switch = self._switch

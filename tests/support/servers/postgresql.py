@@ -1,4 +1,4 @@
-"""A private PostgreSQL server on the loopback, its data thrown away at the end."""
+"""A private PostgreSQL server, its data thrown away at the end."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_conn
 
 
 @contextmanager
-def postgresql_server() -> Iterator[str]:
-    """The server's URL without a database.
+def postgresql_server(listens_at: str = LOOPBACK) -> Iterator[str]:
+    """The server's URL without a database, at the loopback. It lets in everybody of its own network.
 
     Raises:
         ServerUnavailableError: if PostgreSQL is not installed here.
@@ -35,9 +35,11 @@ def postgresql_server() -> Iterator[str]:
         initdb = [binaries / "initdb", "--no-sync", "--auth=trust", "--username=test", "--encoding=UTF8", "-D", data]
         made = subprocess.run([*initdb, "--no-locale"], capture_output=True, text=True, check=False, **account)
         assert made.returncode == 0, made.stderr
+        with (data / "pg_hba.conf").open("a") as rules:
+            rules.write("host all all samenet trust\n")
         port = free_port()
         settings = [part for setting in FAST for part in ("-c", setting)]
-        command = [binaries / "postgres", "-D", data, "-h", LOOPBACK, "-p", str(port), "-k", folder, *settings]
+        command = [binaries / "postgres", "-D", data, "-h", listens_at, "-p", str(port), "-k", folder, *settings]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, **account)
             try:

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from inference_core.app.stack.ports import is_listening
 from tests.support.processes import stop, wait_until
@@ -24,9 +25,9 @@ def installed(program: str) -> str:
 
 
 @contextmanager
-def running_proxy(command: list[str | Path], port: int) -> Iterator[None]:
-    """A proxy that listens on `port`."""
-    process = subprocess.Popen(command)
+def running_proxy(command: list[str | Path], port: int, **options: Any) -> Iterator[None]:
+    """A proxy that listens on `port`. `options` are those of `subprocess.Popen`."""
+    process = subprocess.Popen(command, **options)
     try:
         wait_until(lambda: process.poll() is not None or is_listening(port), what="the proxy listening")
         assert process.poll() is None

@@ -24,17 +24,35 @@ DOWN_AFTER_MS = 2000
 FAILOVER_S = 60.0
 # Without a delay, a replica is complete as soon as it is connected.
 SERVER_OPTIONS = ("--requirepass", PASSWORD, "--masterauth", PASSWORD, "--repl-diskless-sync-delay", "0")
-SENTINEL_CONFIG = f"""
-port {{port}}
-bind {LOOPBACK}
-dir "{{folder}}"
+
+
+def sentinel_config(
+    folder: Path, port: int, master_port: int, bind: str = LOOPBACK, master_host: str = LOOPBACK
+) -> str:
+    """The configuration of one of three Sentinels."""
+    return f"""
+port {port}
+bind {bind}
+dir "{folder}"
 requirepass "{SENTINEL_PASSWORD}"
 sentinel sentinel-pass "{SENTINEL_PASSWORD}"
-sentinel monitor {NAME} {LOOPBACK} {{master}} 2
+sentinel monitor {NAME} {master_host} {master_port} 2
 sentinel auth-pass {NAME} "{PASSWORD}"
 sentinel down-after-milliseconds {NAME} {DOWN_AFTER_MS}
 sentinel failover-timeout {NAME} 10000
 """
+
+
+def sentinel_url(*hosts: str, name: str = NAME, sentinel_login: str = SENTINEL_LOGIN, login: str = LOGIN) -> str:
+    """The URL for `REDIS_URL`, with these Sentinels."""
+    return f"sentinel://:{login}@{','.join(hosts)}/{name}?sentinel_password={sentinel_login}"
+
+
+def state_in(sentinel: Redis) -> dict[str, object]:
+    """What a Sentinel knows of the master, and of its replicas."""
+    state: dict[str, object] = sentinel.sentinel_master(NAME)
+    state["replicas"] = sentinel.sentinel_slaves(NAME)
+    return state
 
 
 @dataclass(slots=True)
@@ -51,18 +69,16 @@ class SentinelGroup:
         """The URL for `REDIS_URL`."""
         return self.url_of(*self.sentinels)
 
-    def url_of(self, *ports: int, name: str = NAME, sentinel_login: str = SENTINEL_LOGIN, login: str = LOGIN) -> str:
-        hosts = ",".join(f"{LOOPBACK}:{port}" for port in ports)
-        return f"sentinel://:{login}@{hosts}/{name}?sentinel_password={sentinel_login}"
+    def url_of(self, *ports: int, **parts: str) -> str:
+        """The URL with the Sentinels at these ports. `parts` are those of `sentinel_url`."""
+        return sentinel_url(*(f"{LOOPBACK}:{port}" for port in ports), **parts)
 
     def server(self, port: int) -> Redis:
         return Redis(host=LOOPBACK, port=port, password=PASSWORD, decode_responses=True, socket_timeout=5)
 
     def master_port(self) -> int:
         """The port of the master that the last running Sentinel names."""
-        running = [port for port, process in self.sentinels.items() if process.poll() is None]
-        with Redis(host=LOOPBACK, port=running[-1], password=SENTINEL_PASSWORD, decode_responses=True) as sentinel:
-            return int(sentinel.execute_command("SENTINEL GET-MASTER-ADDR-BY-NAME", NAME)[1])
+        return self._named_by(self._running()[-1])
 
     def wait_for_copy(self) -> None:
         """Wait until the replica has everything that the master has."""
@@ -70,12 +86,14 @@ class SentinelGroup:
             wait_until(lambda: _is_copied(master), what="the replica has everything")
 
     def wait_for_other_master(self, old: int) -> None:
-        """Wait until the Sentinels name another server, and it is one."""
+        """Wait until all running Sentinels name the same other server, and it is a master."""
 
         def is_other() -> bool:
-            port = self.master_port()
+            (port, *others) = {self._named_by(sentinel) for sentinel in self._running()}
+            if port == old:
+                return False
             with self.server(port) as master:
-                return port != old and master.role()[0] == "master"
+                return not others and master.role()[0] == "master"
 
         wait_until(is_other, within_s=FAILOVER_S, what="a failover")
 
@@ -111,17 +129,22 @@ class SentinelGroup:
         """Whether every Sentinel knows the others, the master and a running replica."""
         try:
             states = [self._state(port) for port in self.sentinels]
-            masters = {state["port"] for state in states}
-            with self.server(int(masters.pop())) as master:
-                return not masters and all(_is_whole(state) for state in states) and _is_copied(master)
+            masters = {int(str(state["port"])) for state in states}
+            with self.server(masters.pop()) as master:
+                return not masters and all(is_whole(state) for state in states) and _is_copied(master)
         except RedisError:
             return False
 
-    def _state(self, sentinel: int) -> dict[str, str]:
+    def _running(self) -> list[int]:
+        return [port for port, process in self.sentinels.items() if process.poll() is None]
+
+    def _named_by(self, sentinel: int) -> int:
         with Redis(host=LOOPBACK, port=sentinel, password=SENTINEL_PASSWORD, decode_responses=True) as client:
-            state: dict[str, str] = client.sentinel_master(NAME)
-            state["replicas"] = client.sentinel_slaves(NAME)
-            return state
+            return int(client.execute_command("SENTINEL GET-MASTER-ADDR-BY-NAME", NAME)[1])
+
+    def _state(self, sentinel: int) -> dict[str, object]:
+        with Redis(host=LOOPBACK, port=sentinel, password=SENTINEL_PASSWORD, decode_responses=True) as client:
+            return state_in(client)
 
     def start_server(self, port: int, *options: str) -> None:
         folder = self.folder / f"server-{port}"
@@ -132,7 +155,7 @@ class SentinelGroup:
         """Start a Sentinel. One that was started before knows its master."""
         config = self.folder / f"sentinel-{port}.conf"
         if master is not None:
-            config.write_text(SENTINEL_CONFIG.format(port=port, folder=self.folder, master=master))
+            config.write_text(sentinel_config(self.folder, port, master))
         log = self.stack.enter_context((self.folder / f"sentinel-{port}.log").open("ab"))
         command = [find_redis_server(), config, "--sentinel"]
         self.sentinels[port] = process = subprocess.Popen(command, stdout=log, stderr=log)
@@ -167,7 +190,8 @@ def _is_copied(master: Redis) -> bool:
     return copy.get("state") == "online" and copy["offset"] == found["master_repl_offset"]
 
 
-def _is_whole(state: dict[str, object]) -> bool:
+def is_whole(state: dict[str, object]) -> bool:
+    """Whether a Sentinel knows the two others, and a running replica."""
     (*_, replica) = state["replicas"] or [{}]
     return (
         state["flags"] == "master"
