@@ -150,6 +150,24 @@ def test_the_first_screens_are_accessible_and_fit_a_phone(open_report: OpenRepor
         assert violations(page) == []
 
 
+WIDER_THAN_PAPER = """[...document.querySelectorAll('main *')]
+    .filter(one => one.getBoundingClientRect().right > 704).map(one => one.outerHTML.slice(0, 80))"""
+PAPER = {"width": 703, "height": 900}
+"""The width between the margins of A4. If the page were wider, it would be printed smaller."""
+
+
+def test_nothing_is_wider_than_the_paper(open_report: OpenReport) -> None:
+    spike = open_model(LoadProfile(name="spike", stages=STAGES))
+    for document in (spike, streams(), KINDS["full"](), KINDS["failed"]()):
+        page = open_report(document, viewport=PAPER).page
+        page.emulate_media(media="print")
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert page.evaluate(WIDER_THAN_PAPER) == []
+        assert width_beyond(page) == 0
+        # The charts show the same as their tables.
+        assert page.locator("#over-time details:visible").count() == 0
+
+
 def test_the_reason_of_a_rule_does_not_repeat_its_row() -> None:
     document = KINDS["failed"]()
     for rule in document.verdict.rules:

@@ -79,7 +79,7 @@ def test_failures_and_slow_requests_name_their_traces() -> None:
     for error in document.errors:
         assert error.text in told
         for example in error.examples:
-            assert f"trace {example.trace_id} , request {example.request_id}" in told
+            assert f"trace {example.trace_id} request {example.request_id}" in told
     assert len(document.slowest) == 6
     assert [slow for slow in document.slowest if slow.trace_id not in told] == []
 
