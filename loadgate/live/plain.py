@@ -12,6 +12,9 @@ from loadgate.units import clock, count, given, per_second
 RESOURCE_COLUMNS = 120
 """The maximum length of the part about resources. Those that do not fit are in the report."""
 
+FAILURE_COLUMNS = 80
+"""The maximum length of the newest failure."""
+
 
 def plain_line(state: LiveState) -> str:
     """Return the state in one line: time, stage, users, rates, each rule with its value, and the main resources."""
@@ -21,11 +24,19 @@ def plain_line(state: LiveState) -> str:
         state.stage,
         f"{count(state.users)} {'user' if state.users == 1 else 'users'}",
         f"{count(state.requests)} requests ({per_second(state.requests_per_s)})",
-        f"{count(state.failures)} failed",
+        _failures(state),
         *(rule_words(rule) for rule in state.rules),
         *([readings_line(state.resources, RESOURCE_COLUMNS)] if state.resources else []),
     ]
     return " | ".join(parts)
+
+
+def _failures(state: LiveState) -> str:
+    """Return the number of failures, as in `7 failed, newest: Login: returned 500, expected 200`."""
+    newest = state.newest_failure
+    if len(newest) > FAILURE_COLUMNS:
+        newest = f"{newest[: FAILURE_COLUMNS - 1]}…"
+    return f"{count(state.failures)} failed" + (f", newest: {newest}" if newest else "")
 
 
 def rule_words(rule: RuleRecord) -> str:

@@ -8,6 +8,8 @@ from dataclasses import replace
 
 from loadgate.live.resources import ResourceReading, readings
 from loadgate.live.rules import LiveRules
+from loadgate.recorder import Recorder
+from loadgate.report.text import printable
 from loadgate.run.document import RuleRecord
 from loadgate.run.document.parts import Part
 from loadgate.run.state import Run
@@ -31,6 +33,8 @@ class LiveState(Part):
     users: int
     requests: int
     failures: int
+    newest_failure: str
+    """The name and the error of the request that failed last, on one line. Empty without a failure."""
     requests_per_s: float
     failures_per_s: float
     cpu_share: float | None
@@ -75,6 +79,7 @@ def live_state(
         users=users,
         requests=totals.requests,
         failures=totals.failures,
+        newest_failure=newest_failure(run.recorder),
         requests_per_s=round(sum(slot.totals.requests for slot in slots) / seconds, 3),
         failures_per_s=round(sum(slot.totals.failures for slot in slots) / seconds, 3),
         cpu_share=cpu_share,
@@ -83,3 +88,9 @@ def live_state(
         rules_at_end=[str(rule) for rule in run.plan.rules if rule.is_known_at_end and not rule.needs_search],
         resources=readings(run.resources, now_s),
     )
+
+
+def newest_failure(recorder: Recorder) -> str:
+    """Return the name and the error of the request that failed last, on one line. "" without a failure."""
+    newest = max(recorder.errors(), key=lambda error: error.last_s, default=None)
+    return "" if newest is None else printable(f"{newest.name}: {newest.text}")

@@ -23,10 +23,14 @@ WIDE_COLUMNS = 64
 MAX_RESOURCE_LINES = 3
 """The lines for resources, if there is room below the rules. On a low terminal, they have one line."""
 
+FAILURE_LINES = 12
+"""From this height on, the newest failure has a line. On a lower terminal, the rules need it."""
+
 
 def live_view(state: LiveState, columns: int, lines: int) -> RenderableType:
     """Return the view for a terminal of `columns` by `lines`. Rules that do not fit are counted in its last line."""
-    free = lines - 6 - (1 if state.rules_at_end else 0)
+    newest = state.newest_failure if lines >= FAILURE_LINES else ""
+    free = lines - 6 - bool(state.rules_at_end) - bool(newest)
     most = min(MAX_RESOURCE_LINES, max(1, free - len(state.rules)))
     resources = readings_lines(state.resources, columns, most)
     room = max(1, free - len(resources))
@@ -34,6 +38,8 @@ def live_view(state: LiveState, columns: int, lines: int) -> RenderableType:
     if len(shown) > room:
         shown = sorted(shown, key=lambda rule: rule.outcome != "fail")[:room]
     parts: list[RenderableType] = [_progress(state, columns), _figures(state)]
+    if newest:
+        parts.append(Text(f"newest failure: {newest}", "red", no_wrap=True, overflow="ellipsis"))
     parts += [Text(line, no_wrap=True, overflow="ellipsis") for line in resources]
     parts.append(_rules(shown, columns))
     hidden = len(state.rules) - len(shown)

@@ -12,7 +12,7 @@ from loadgate.live.channel import StateReader, StateWriter
 from loadgate.live.display import FIRST_LINE_S, PLAIN_INTERVAL_S, PlainDisplay, display_on
 from loadgate.live.plain import plain_line
 from loadgate.live.rules import LiveRules
-from loadgate.live.state import LiveState
+from loadgate.live.state import LiveState, newest_failure
 from loadgate.live.view import live_view
 from loadgate.recorder import RAMP, STEADY, FinishedRequest, Outcome, Recorder
 from loadgate.rules import EvaluationContext, RuleOutcome, RuleResult, evaluate, parse_rules
@@ -94,6 +94,7 @@ STATE = LiveState(
     users=50,
     requests=12_345,
     failures=7,
+    newest_failure="",
     requests_per_s=148.2,
     failures_per_s=0.4,
     cpu_share=0.42,
@@ -168,6 +169,27 @@ def test_the_view_fits_any_height_and_shows_failed_rules_first() -> None:
     assert len(rows) <= 12
     assert "auth with a long name" in "".join(rows[2:4])
     assert "and 24 more rules" in rows[-1]
+
+
+def test_the_newest_failure_is_shown_if_there_is_room() -> None:
+    failing = STATE.model_copy(update={"newest_failure": "Login: returned 500, expected 200 " + "x" * 500})
+    rows = drawn(80, 12, failing)
+    assert rows[2].startswith("newest failure: Login: returned 500, expected 200 ")
+    assert max(map(len, rows)) == 80
+    assert len(rows) <= 12
+    assert "newest failure" not in "".join(drawn(80, 10, failing))
+    assert "newest failure" not in "".join(drawn(80, 12))
+    line = plain_line(failing)
+    assert " | 7 failed, newest: Login: returned 500, expected 200 xxx" in line
+    assert len(line) < len(plain_line(STATE)) + 100
+
+
+def test_the_newest_failure_is_the_last_one() -> None:
+    recorder = Recorder()
+    for second, text in ((2, "second\nline"), (1, "first"), (0, "second\nline")):
+        recorder.record(FinishedRequest("ping", Outcome.FAILURE, START_S + second, 5.0, error=text))
+    assert newest_failure(recorder) == "ping: second line"
+    assert newest_failure(Recorder()) == ""
 
 
 def test_the_view_of_a_run_without_a_planned_end() -> None:
