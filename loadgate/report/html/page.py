@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -37,6 +38,7 @@ from loadgate.report.summary import markdown_summary
 from loadgate.report.text import rule_limit, rule_quantity, rule_subject
 from loadgate.report.value_changes import change_text, interval_text
 from loadgate.run.document import RunDocument
+from loadgate.run.document.requests import ExemplarRecord
 
 NOTHING_BESIDE = Beside()
 STYLES = ("vendor/uPlot.min.css", "css/base.css", "css/parts.css", "css/charts.css", "css/media.css")
@@ -121,13 +123,24 @@ def _template_values(document: RunDocument, series: ChartSeries, started_s: floa
         "recorded_width_s": series.recorded_width_s,
         "failures": document.errors,
         "exceptions": document.exceptions,
-        "slowest": document.slowest,
+        "slowest": _two_of_each_name(document.slowest),
         "started_s": started_s,
         "generators": document.generator,
         "counters": facts.counters(document),
         "target": document.target,
         "facts": facts.facts(document),
     }
+
+
+def _two_of_each_name(slowest: Sequence[ExemplarRecord]) -> list[ExemplarRecord]:
+    """Return the slowest requests without the third and further ones of a name, which usually have the same cause."""
+    shown: Counter[str] = Counter()
+    kept = []
+    for request in slowest:
+        shown[request.name] += 1
+        if shown[request.name] <= 2:
+            kept.append(request)
+    return kept
 
 
 def _baseline_values(document: RunDocument) -> dict[str, Any]:

@@ -84,6 +84,15 @@ def test_failures_and_slow_requests_name_their_traces() -> None:
     assert [slow for slow in document.slowest if slow.trace_id not in told] == []
 
 
+def test_two_of_the_slowest_requests_of_each_name_are_shown() -> None:
+    document = KINDS["full"]()
+    first, other = document.slowest[:2]
+    slowest = [first.model_copy(update={"trace_id": f"{number:032x}"}) for number in range(8)]
+    told = text_of(html_report(document.model_copy(update={"slowest": [*slowest, other]})))
+    assert [f"{number:032x}" in told for number in range(8)] == [True] * 2 + [False] * 6
+    assert other.trace_id in told
+
+
 def test_a_measure_counts_in_no_total() -> None:
     document = KINDS["measured"]()
     html = html_report(document)
