@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from email.message import EmailMessage
+from email.policy import EmailPolicy
 from email.utils import format_datetime, make_msgid
 from functools import cache
 
@@ -10,6 +11,9 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, se
 
 from inference_core.core.db.base import utc_now
 from inference_core.mail.settings import MailSettings
+
+# The longest line of RFC 5322. A shorter limit would encode and break the links, which people copy from the outbox.
+LONG_LINES = EmailPolicy(max_line_length=998)
 
 
 def make_message(
@@ -22,7 +26,7 @@ def make_message(
         jinja2.UndefinedError: A value of the template is missing.
     """
     values |= {"app_title": settings.app_title, "public_url": settings.public_url.rstrip("/")}
-    message = EmailMessage()
+    message = EmailMessage(LONG_LINES)
     message["From"] = settings.mail_from
     message["To"] = to
     message["Subject"] = subject

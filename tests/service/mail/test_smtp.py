@@ -99,6 +99,14 @@ def test_a_message_arrives_as_text_and_html(settings: Settings, mailbox: Mailbox
         assert "alice" in body.get_content()
 
 
+def test_the_file_of_a_mail_contains_its_link_as_it_is(settings: Settings) -> None:
+    values = {"username": "alice", "minutes": 30, "token": "t" * 60}
+    message = make_message(settings, "inference_core.auth.mail", "password_reset", "a@example.com", "Reset", **values)
+    link = f"{settings.public_url}/reset-password#token={values['token']}"
+    assert f"\n{link}\n" in message.as_string()
+    assert f'href="{link}"' in message.as_string()
+
+
 def test_html_is_escaped_and_text_is_not(settings: Settings) -> None:
     message = make_message(
         settings, "inference_core.auth.mail", "email_changed", "old@example.com", "It was changed", username="<b>&"
