@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
-from pathlib import Path
 
 from sphinx.application import Sphinx
 
-ROOT = Path(__file__).resolve().parent.parent
+from loadgate.report.html import html_report
+from loadgate.run.document import read_run
 
 project = "Inference Core"
 root_doc = "README"
@@ -24,7 +25,7 @@ html_show_sourcelink = False
 
 NAVIGATION = {
     "README": {
-        "Start": ["self", "docs/own-service", "examples/README"],
+        "Start": ["self", "docs/sample-reports", "docs/own-service", "examples/README"],
         "Performance": [
             "docs/performance-testing",
             "docs/loadgate",
@@ -64,21 +65,42 @@ NAVIGATION = {
 """The pages in the sidebar, by the page above them and by section. A page without a place fails the build."""
 
 
-def add_navigation(_: Sphinx, page: str, source: list[str]) -> None:
-    """Add the navigation to a page here, because the repository host would show it as code."""
+REPORTS = """
+## The reports
+
+- <a href="samples/pass/report.html">The report of the run that passed</a>
+- <a href="samples/fail/report.html">The report of the run that failed</a>
+"""
+"""What only the site has. `docs/samples` of the repository contains the data of these reports."""
+
+STATUS_BADGE = re.compile(r"^\[!\[CI\].*\n", re.MULTILINE)
+"""The repository host draws it."""
+
+
+def add_what_the_site_has(_: Sphinx, page: str, source: list[str]) -> None:
+    """Add the navigation, which the repository host would show as code, and the links to the reports."""
+    text = STATUS_BADGE.sub("", source[0])
+    if page == "docs/sample-reports":
+        text += REPORTS
     for caption, entries in NAVIGATION.get(page, {}).items():
         options = [":hidden:", ":glob:", f":caption: {caption}"]
-        source[0] += "\n\n" + "\n".join(["```{toctree}", *options, "", *entries, "```"]) + "\n"
+        text += "\n\n" + "\n".join(["```{toctree}", *options, "", *entries, "```"]) + "\n"
+    source[0] = text
 
 
 def add_files(app: Sphinx, error: Exception | None) -> None:
-    """Add the start page, and the pictures that pages show with HTML."""
-    if error is None:
-        shutil.copy(app.outdir / "README.html", app.outdir / "index.html")
-        shutil.copytree(ROOT / "docs/images", app.outdir / "docs/images", dirs_exist_ok=True)
+    """Add the start page, the pictures that pages show with HTML, and the reports of the recorded runs."""
+    if error is not None:
+        return
+    shutil.copy(app.outdir / "README.html", app.outdir / "index.html")
+    shutil.copytree(app.srcdir / "docs/images", app.outdir / "docs/images", dirs_exist_ok=True)
+    for run in app.srcdir.glob("docs/samples/*/run.json"):
+        report = app.outdir / run.relative_to(app.srcdir).with_name("report.html")
+        report.parent.mkdir(parents=True, exist_ok=True)
+        report.write_text(html_report(read_run(run)), encoding="utf-8")
 
 
 def setup(app: Sphinx) -> None:
     """Connect the functions above."""
-    app.connect("source-read", add_navigation)
+    app.connect("source-read", add_what_the_site_has)
     app.connect("build-finished", add_files)

@@ -10,7 +10,8 @@ import pytest
 from tests.support.stack import ROOT
 
 PAGES = [*ROOT.glob("*.md"), *(page for place in ("docs", "examples") for page in (ROOT / place).rglob("*.md"))]
-LINK = re.compile(r"\]\((?!https?:)([^)\s]+)\)")
+# `../../actions` is a page of the repository host.
+LINK = re.compile(r"\]\((?!https?:|\.\./\.\./actions/)([^)\s]+)\)")
 HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
 CODE_BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
