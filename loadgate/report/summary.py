@@ -71,9 +71,10 @@ def _since_baseline(document: RunDocument) -> list[str]:
         f"| {change_text(item.unit, item.change)} | {interval_text(item.unit, item.low, item.high)} |"
         for item in changes.rules
     )
+    meaning = baseline_meaning(baseline, document.made_on)
     return [
         *(f"> {escaped(warning)}\n" for warning in baseline_warnings(document)),
-        f"{baseline.noun.capitalize()}: {escaped(baseline_line(baseline))}. {escaped(baseline_meaning(baseline))}",
+        f"{baseline.noun.capitalize()}: {escaped(baseline_line(baseline))}. {escaped(meaning)}",
         "",
         f"| Rule | {baseline.noun.capitalize()} | Now | Change | Interval |",
         "| --- | ---: | ---: | ---: | ---: |",

@@ -23,6 +23,9 @@ def sentence(change: Change) -> str:
     if interval is None or interval.low is None or interval.high is None:
         return f"{subject} {_directed(measure, value)}, {_values(change)}; {change.reason}"
     bounds = f"({signed_range(measure, interval.low, interval.high)})"
+    if measure.unit is ChangeUnit.BYTES:
+        grows = f"{measure} grows by {value_text(measure, change.head)} per request instead of"
+        return f"{grows} {value_text(measure, change.base)}: {signed(measure, value)} {bounds}"
     if interval.low <= 0 <= interval.high:
         return f"{subject} not clearly different: {signed(measure, value)} {bounds}, {_values(change)}"
     return f"{subject} {_directed(measure, value)} {bounds}, {_values(change)}"

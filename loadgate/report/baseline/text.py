@@ -10,7 +10,7 @@ from loadgate.report.compare.values import METRICS
 from loadgate.report.text import SHORT_COMMIT, aligned, printable
 from loadgate.report.value_changes import change_text, interval_text, value_text
 from loadgate.rules import Unit
-from loadgate.run.document import RunDocument
+from loadgate.run.document import EnvironmentRecord, RunDocument
 from loadgate.run.document.baseline import BaselineRecord, BaselineScope, ValueChange
 from loadgate.units import UNKNOWN
 
@@ -56,7 +56,7 @@ def changes_lines(document: RunDocument) -> list[str]:
         "",
         f"{baseline.noun}: {baseline_line(baseline)}",
         *(f"! {warning}" for warning in baseline_warnings(document)),
-        baseline_meaning(baseline),
+        baseline_meaning(baseline, document.made_on),
     ]
 
 
@@ -75,18 +75,21 @@ def baseline_warnings(document: RunDocument) -> list[str]:
     return [printable(warning) for warning in warnings]
 
 
-def baseline_meaning(baseline: BaselineRecord) -> str:
-    """Return what the changes since a baseline mean."""
+def baseline_meaning(baseline: BaselineRecord, made_on: EnvironmentRecord) -> str:
+    """Return what the changes since a baseline mean for a run that was made on `made_on`."""
     return printable(
         "The changes do not affect the verdict. Their intervals do not include the random differences between runs, so "
-        f"a single run cannot prove a change.{proof_command(baseline)}"
+        f"a single run cannot prove a change.{_proof(baseline, made_on)}"
     )
 
 
-def proof_command(baseline: BaselineRecord) -> str:
-    """Return the command that proves a change since the commit of a baseline. "" without a commit."""
+def _proof(baseline: BaselineRecord, made_on: EnvironmentRecord) -> str:
+    """Return the command that proves a change since the commit of a baseline. "" without another commit."""
     if baseline.commit is None:
         return ""
+    git = made_on.git
+    if git is not None and git.commit == baseline.commit and not git.changed:
+        return f" Both runs have the commit {baseline.commit[:SHORT_COMMIT]}."
     return f" To prove a change, run: loadgate ab {baseline.commit[:SHORT_COMMIT]} --profile {baseline.profile}"
 
 

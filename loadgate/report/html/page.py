@@ -150,7 +150,7 @@ def _baseline_values(document: RunDocument) -> dict[str, Any]:
         "baseline": baseline_line(baseline) if baseline else "",
         "reference": baseline.noun if baseline else "baseline",
         "first_of_its_kind": FIRST_OF_ITS_KIND if document.is_first_of_its_kind else "",
-        "baseline_meaning": baseline_meaning(baseline) if baseline else "",
+        "baseline_meaning": baseline_meaning(baseline, document.made_on) if baseline else "",
         "baseline_problem": baseline_problem(document),
         "baseline_warnings": baseline_warnings(document),
     }

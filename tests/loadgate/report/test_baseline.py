@@ -141,7 +141,9 @@ def test_a_damaged_baseline_is_one_line(
 
 
 def test_the_changes_of_the_rules_are_printed_with_their_intervals() -> None:
-    document = compared(Made(requests=4000), Made(day=1, requests=4000, slow=1.3, seed=2, failures=40))
+    document = compared(
+        Made(requests=4000), Made(day=1, requests=4000, slow=1.3, seed=2, failures=40, commit="c0ffee" * 6)
+    )
     text = "\n".join(changes_lines(document))
     (rule,) = [line for line in text.splitlines() if line.startswith("auth: p95")]
     change, low, high = (float(rule.split()[place].removeprefix("+")) for place in (6, 8, 10))
@@ -149,6 +151,17 @@ def test_the_changes_of_the_rules_are_printed_with_their_intervals() -> None:
     assert "+1.00 points" in text
     assert "baseline: run 20260501T000000Z-light of 2026-05-01, commit 8f14e45fceea" in text
     assert "a single run cannot prove a change. To prove a change, run: loadgate ab 8f14e45fceea" in text
+
+
+@pytest.mark.parametrize(
+    ("changed", "end"), [(False, "Both runs have the commit 8f14e45fceea."), (True, "--profile light")]
+)
+def test_a_commit_is_compared_with_itself_only_if_files_have_changed(changed: bool, end: str) -> None:
+    document = compared(Made(), Made(day=1))
+    git = document.made_on.git
+    assert git is not None
+    made_on = document.made_on.model_copy(update={"git": git.model_copy(update={"changed": changed})})
+    assert changes_lines(document.model_copy(update={"made_on": made_on}))[-1].endswith(end)
 
 
 def test_a_baseline_of_another_load_is_refused_in_one_line() -> None:

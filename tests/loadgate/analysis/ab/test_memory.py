@@ -36,8 +36,8 @@ def test_a_head_that_keeps_more_of_each_request_fails() -> None:
     assert change.change == pytest.approx(400, abs=80)
     assert change.p_value == 2 / 2**10
     assert change.reason == "more than 100 B higher"
-    assert result.reason.startswith("api: memory is higher by ")
-    assert " B instead of " in result.reason
+    assert result.reason.startswith("api: memory grows by ")
+    assert " B per request instead of " in result.reason
     assert [item.measure for item in result.others] == [P95]
 
 
