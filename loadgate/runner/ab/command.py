@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -162,18 +163,22 @@ class _Comparing:
         return document, pairs.folder
 
     def plan(self) -> ExitCode:
-        """Measure a few pairs, and print which changes the comparison would detect."""
+        """Measure a few pairs, and print which changes the comparison would detect. The pairs are not kept."""
         with self._pairs(time.time()) as pairs:
             pairs.measure(PLANNING_PAIRS)
         comparison, _ = self._comparison(pairs)
         self.say("changes that a comparison with these options detects with a probability of 80 %:")
         for power in powers(pairs.measured, comparison):
             self.say(power.sentence)
+        shutil.rmtree(pairs.folder, ignore_errors=True)
         return ExitCode.PASS
 
     @contextlib.contextmanager
     def _pairs(self, started_s: float) -> Iterator[Pairs]:
-        """Give the pairs, with their folder, rate and seed. The control runs until the end of the block."""
+        """Give the pairs, with their folder, rate and seed. The control runs until the end of the block.
+
+        After an interrupt, the folder is deleted: it has no result. After an error, it is kept for its logs.
+        """
         request, suite = self.request, self.suite
         load = Load(suite, request.settle_s, request.measure_s)
         seed = secrets.randbelow(MAX_SEED) if request.seed is None else request.seed
@@ -184,6 +189,10 @@ class _Comparing:
                 rate = self._rate(meter, folder / "rate")
                 self.say(f"profile {suite.profile} at {given(rate.per_s, '/s')} ({rate.origin}), seed {seed}")
                 yield Pairs((self.base, self.head), meter, rate, seed, folder, self.say, request.pairs, request.metric)
+        except CommandError:
+            if self.signals.any():
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
         finally:
             with contextlib.suppress(OSError):
                 folder.rmdir()  # succeeds only if the folder is empty, because nothing was measured

@@ -145,6 +145,7 @@ def test_a_plan_says_what_it_would_find(tmp_path: Path) -> None:
     assert too_wide(done.stdout, 80) == []
     assert re.search(r"^pages: p50: 20 pairs detect \+[\d.]+ %", done.stdout, re.MULTILINE)
     assert "PASS" not in done.stdout
+    assert list((tmp_path / "reports" / "performance" / "ab").iterdir()) == []
 
 
 def test_a_side_that_does_not_start_is_named_with_its_commit_and_its_last_lines(repo: Path) -> None:
@@ -199,6 +200,7 @@ def test_an_interrupted_comparison_leaves_no_process_and_no_files(
     if number is signal.SIGINT:
         assert code == ERROR
         assert started.output.splitlines()[-1] == "loadgate: interrupted, so there is no result"
+        assert list((repo / "reports" / "performance" / "ab").iterdir()) == []
     else:
         assert git(repo, "worktree", "list").count("\n") == 2
         assert len(list(temporary.glob("loadgate-ab-*"))) == 1
