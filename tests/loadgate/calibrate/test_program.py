@@ -83,8 +83,8 @@ def test_a_signal_ends_all_children(program: str, number: signal.Signals, tmp_pa
     with started([sys.executable, "-c", START + program], tmp_path) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "up\n"
+        wait_until(lambda: psutil.Process(process.pid).children())
         family = psutil.Process(process.pid).children(recursive=True)
-        assert family
         process.send_signal(number)
         assert process.wait(120) == 128 + number
         assert psutil.wait_procs(family, timeout=60)[1] == []
