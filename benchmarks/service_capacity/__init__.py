@@ -1,0 +1,1 @@
+"""Load of single kinds of requests, for searches of the capacity of this service."""
