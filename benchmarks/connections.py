@@ -31,14 +31,23 @@ async def one_connection(port: int, request: bytes, until: float) -> int:
     return count
 
 
-async def throughput(port: int, path: str, slice_s: float, headers: dict[str, str] | None = None) -> float:
-    """Return the responses per second over all connections."""
+async def throughput(
+    port: int,
+    path: str,
+    slice_s: float,
+    headers: dict[str, str] | None = None,
+    *,
+    method: str = "GET",
+    body: bytes = b"",
+) -> float:
+    """Return the responses per second over all connections. `body` is JSON, if there is one."""
     lines = [
-        f"GET {path} HTTP/1.1",
+        f"{method} {path} HTTP/1.1",
         "Host: localhost",
+        *(["Content-Type: application/json", f"Content-Length: {len(body)}"] if body else []),
         *(f"{name}: {value}" for name, value in (headers or {}).items()),
     ]
-    request = ("\r\n".join(lines) + "\r\n\r\n").encode()
+    request = ("\r\n".join(lines) + "\r\n\r\n").encode() + body
     until = asyncio.get_running_loop().time() + slice_s
     counts = await asyncio.gather(*(one_connection(port, request, until) for _ in range(CONNECTIONS)))
     return sum(counts) / slice_s

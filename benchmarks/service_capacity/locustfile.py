@@ -15,12 +15,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "performa
 
 from gevent.lock import BoundedSemaphore
 from locust import task
-from users import AuthUserFlow
-from users.account import Account, AccountUser
-from users.base import API
 
 import loadgate
 from loadgate import LoadProfile
+from users import AuthUserFlow
+from users.account import Account, AccountUser
+from users.base import API
 
 _signing_up = BoundedSemaphore()
 _shared: list["Member"] = []
