@@ -24,7 +24,7 @@ from locust.rpc import Message
 from locust.runners import STATE_MISSING, MasterRunner
 
 from loadgate.generator.report_delivery import GRACE_S
-from loadgate.generator.worker_arrivals import ARRIVALS, ARRIVING, HELD, HOLD, LEASE, LEASE_S
+from loadgate.generator.worker_arrivals import ARRIVALS, ARRIVING, HELD, HOLD, LEASE, LEASE_S, USERS
 from loadgate.run.state import Run
 from loadgate.shape.arrivals import ArrivalEvent, ArrivalSchedule
 from loadgate.shape.stages import open_stage_starts
@@ -62,10 +62,17 @@ class ArrivalShares:
         self._arriving: set[str] = set()
         self._held: dict[str, int] = {}
         self._answered_s: dict[str, float] = {}
+        self._ready_s: dict[str, float] = {}
+        """The monotonic time at which a worker last said that all of its users wait for an arrival."""
         self._change = gevent.Greenlet()
         runner.register_message(ARRIVING, self._on_arriving)
         runner.register_message(HELD, self._on_held)
         runner.register_message(LEASE, self._on_lease)
+        runner.register_message(USERS, self._on_users)
+
+    def are_users_ready(self, since_s: float) -> bool:
+        """Return whether each worker has said since then (monotonic time) that all of its users wait for an arrival."""
+        return all(self._ready_s.get(worker, -math.inf) > since_s for worker in self._workers_with_users())
 
     def start(self, schedule: ArrivalSchedule, weights: Mapping[str, float], until_s: float | None) -> None:
         """Start each worker's share of the arrivals, and wait until all have received it."""
@@ -154,6 +161,10 @@ class ArrivalShares:
     def _on_arriving(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's signature
         if msg.data["epoch"] == self._epoch:
             self._arriving.add(msg.node_id)
+
+    def _on_users(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's signature
+        is_ready = msg.data["free"] >= msg.data["users"]
+        self._ready_s[msg.node_id] = time.monotonic() if is_ready else -math.inf
 
     def _on_held(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's signature
         if msg.data["epoch"] == self._epoch:

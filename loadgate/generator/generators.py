@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from locust.runners import Runner
+
 from loadgate.generator.pacer import Pacer
 from loadgate.run.state import Run
 from loadgate.shape.arrivals import ArrivalSchedule
@@ -15,6 +17,13 @@ class Generators:
 
     def enter_stage(self, label: str) -> None:
         """Set the stage of requests that start from now on."""
+
+    def are_users_ready(self, since_s: float) -> bool:  # noqa: ARG002 - see MasterSide
+        """Return whether all users wait for an arrival, so their `on_start` has ended.
+
+        `since_s` is the monotonic time at which the last user was started.
+        """
+        return True
 
     def start_arrivals(self, schedule: ArrivalSchedule, weights: Mapping[str, float], until_s: float | None) -> None:
         """Start the arrivals of an open model."""
@@ -29,8 +38,13 @@ class Generators:
 class ThisProcess(Generators):
     """A single process that generates the load and determines the verdict. It needs no messages."""
 
-    def __init__(self, pacer: Pacer | None) -> None:
+    def __init__(self, pacer: Pacer | None, runner: Runner) -> None:
         self._pacer = pacer
+        self._runner = runner
+
+    def are_users_ready(self, since_s: float) -> bool:  # noqa: ARG002 - see Generators
+        """Return whether all users wait for an arrival."""
+        return self._pacer is None or self._pacer.free_users >= self._runner.user_count
 
     def start_arrivals(self, schedule: ArrivalSchedule, weights: Mapping[str, float], until_s: float | None) -> None:
         """Start all arrivals of the schedule."""

@@ -123,7 +123,7 @@ class JudgingProcess(Process):
             self._master.begin(run, self.options)
         run.target = measured_target(self._project, resources.record)
         live_states = LiveStateCache(run, self.runner, sampler, self.suite.generator_limits.cpu_share)
-        generators = self._master or ThisProcess(active.pacer)
+        generators = self._master or ThisProcess(active.pacer, self.runner)
         controller = RunController(run, self.runner, live_states, generators, self.end_load)
         return JudgedRun(run, sampler, active.pacer, live_states, controller, generators, resources)
 

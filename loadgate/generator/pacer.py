@@ -97,6 +97,11 @@ class Pacer:
         return self._arrivals is not None
 
     @property
+    def free_users(self) -> int:
+        """Return the number of users that wait for an arrival."""
+        return sum(map(len, self._free.values()))
+
+    @property
     def handed_out(self) -> int:
         """Return the number of arrivals that were started, dropped or counted as never started."""
         return self._arrivals.handed_out if self._arrivals is not None else 0

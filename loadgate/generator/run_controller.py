@@ -26,6 +26,11 @@ SETTLE_S = 0.5
 lags: Locust blocks the event loop for 10 to 60 ms, and new users send their first requests in a burst on new
 connections."""
 
+READY_WITHIN_S = 30.0
+"""Time in which the users of an open model must have ended their `on_start`, before the arrivals start anyway."""
+
+READY_POLL_S = 0.02
+
 EMPTY_RULES_AFTER_S = 30
 """Time after the start of a run at which a warning names the rules whose scope has no requests."""
 
@@ -91,7 +96,7 @@ class RunController:
         if self._arrivals_started:
             return
         self._arrivals_started = True
-        gevent.spawn_later(SETTLE_S, self._begin_arrivals, schedule)
+        gevent.spawn(self._begin_arrivals, schedule)
 
     def _load_is_steady(self) -> None:
         if not self._run.is_stopped:
@@ -99,6 +104,8 @@ class RunController:
 
     def _begin_arrivals(self, schedule: ArrivalSchedule) -> None:
         run = self._run
+        self._await_users()
+        gevent.sleep(SETTLE_S)
         if run.is_stopped:
             return
         until_s = run.plan.run_time_s if run.plan.timed_by_gate else None
@@ -108,6 +115,17 @@ class RunController:
         run.schedule_stages(open_stage_starts(schedule))
         if until_s is not None:
             gevent.spawn_later(until_s + LAST_ARRIVAL_S, self._end_in_time)
+
+    def _await_users(self) -> None:
+        """Wait until the users have ended their `on_start`, so that what it requests is not part of the load."""
+        spawned_s = time.monotonic()
+        while not self._generators.are_users_ready(spawned_s) and not self._run.is_stopped:
+            if time.monotonic() > spawned_s + READY_WITHIN_S:
+                logger.warning(
+                    "the arrivals start now, although users have not ended their on_start within %g s", READY_WITHIN_S
+                )
+                return
+            gevent.sleep(READY_POLL_S)
 
     def _end_in_time(self) -> None:
         if not self._run.is_stopped:

@@ -36,6 +36,9 @@ HELD = "loadgate_held"
 LEASE = "loadgate_lease"
 """Worker to master: is the share of this epoch mine? Data: {"epoch", "asked_s"}. Master to worker, same data: yes."""
 
+USERS = "loadgate_users"
+"""Worker to master, until its arrivals start: how many users there are, and wait for one. Data: {"users", "free"}."""
+
 NO_SHARE = -1
 """The epoch of a worker that has no share yet."""
 
@@ -65,13 +68,18 @@ class WorkerArrivals:
 
     def _renew(self, pacer: Pacer) -> None:
         while not pacer.is_over:
+            if not pacer.has_started:
+                self._send(USERS, {"users": self._runner.user_count, "free": pacer.free_users})
             self._ask()
             gevent.sleep(HEARTBEAT_INTERVAL)
 
     def _ask(self) -> None:
-        # If Locust cannot send the question, the next one follows.
+        self._send(LEASE, {"epoch": self._epoch, "asked_s": time.perf_counter()})
+
+    def _send(self, kind: str, data: dict[str, Any]) -> None:
+        # If Locust cannot send the message, the next one follows.
         with contextlib.suppress(RPCError):
-            self._runner.send_message(LEASE, {"epoch": self._epoch, "asked_s": time.perf_counter()})
+            self._runner.send_message(kind, data)
 
     def _has_lease(self) -> bool:
         return time.perf_counter() < self._lease_until_s

@@ -165,6 +165,10 @@ class MasterSide(Generators):
         """Set the stage of all workers' requests from now on."""
         self._runner.send_message(STAGE, {"label": label})
 
+    def are_users_ready(self, since_s: float) -> bool:
+        """Return whether each worker has said since then that all of its users wait for an arrival."""
+        return self._shares.are_users_ready(since_s)
+
     def start_arrivals(self, schedule: ArrivalSchedule, weights: Mapping[str, float], until_s: float | None) -> None:
         """Start each worker's share of the arrivals, and wait until all have started."""
         self._shares.start(schedule, weights, until_s)

@@ -1,6 +1,7 @@
 """Control a run without load, in a process of its own, because Locust patches Python.
 
-Print the warnings of the run, or the length of its ramp after the start of the last user in seconds.
+Print the warnings of the run, or the length of its ramp after the start of the last user in seconds, or what is logged
+if users of an open model do not become ready.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from loadgate.generator import run_controller
 from loadgate.generator.generators import ThisProcess
 from loadgate.generator.health import HealthSampler
 from loadgate.generator.live_state_cache import LiveStateCache
+from loadgate.generator.pacer import Pacer
 from loadgate.generator.run_controller import RunController
-from loadgate.recorder import RAMP, FinishedRequest, Outcome
+from loadgate.recorder import RAMP, STEADY, FinishedRequest, Outcome
 from loadgate.rules import parse_rules
 from loadgate.run.health import HealthLimits
 from loadgate.run.plan import Plan
 from loadgate.run.state import Run
+from loadgate.shape.arrivals import ArrivalSchedule, parse_rate
 from loadgate.shape.profile import LoadProfile
 
 RULES = ["seen: p95 < 1s", "unseen: p95 < 1s", "unseen: p95 < 1s in ramp", "left out: p95 < 1s"]
@@ -38,7 +41,7 @@ class Counting(ThisProcess):
         self.rounds += 1
 
 
-def controlled() -> tuple[RunController, Run, Counting]:
+def controlled(arrivals: ArrivalSchedule | None = None) -> tuple[RunController, Run, Counting]:
     environment = Environment(user_classes=[User])
     runner = environment.create_local_runner()
     plan = Plan(
@@ -52,8 +55,10 @@ def controlled() -> tuple[RunController, Run, Counting]:
         1,
         {"User": 1},
         groups_without_users=frozenset({"left out"}),
+        arrivals=arrivals,
     )
-    run, generators = Run(plan), Counting(None)
+    run = Run(plan)
+    generators = Counting(Pacer(run.recorder.count, run.record_lag), runner)
     live_states = LiveStateCache(run, runner, HealthSampler("process", HealthLimits(), None), 1.0)
     return RunController(run, runner, live_states, generators, runner.quit), run, generators
 
@@ -83,8 +88,24 @@ def print_ramp() -> None:
     print(run.stages[-1][0] - began_s)
 
 
+def print_arrivals() -> None:
+    """Print what is logged, and the stage, of a run whose users do not end their start."""
+    logging.basicConfig(stream=sys.stdout, format="%(message)s")
+    run_controller.READY_WITHIN_S = 0.2
+    Counting.are_users_ready = lambda *_: False  # type: ignore[method-assign]
+    controller, run, _ = controlled(parse_rate("10/s"))
+    controller.load_changes()
+    controller.load_is_up()
+    with gevent.Timeout(30):
+        while run.stages[-1][1] != STEADY:
+            gevent.sleep(0.02)
+    controller.stop()
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "ramp":
         print_ramp()
+    elif sys.argv[1] == "arrivals":
+        print_arrivals()
     else:
         print_warnings(float(sys.argv[1]))

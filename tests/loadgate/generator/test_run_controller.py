@@ -32,3 +32,9 @@ def test_there_is_no_warning_before_the_delay_has_passed() -> None:
 def test_the_ramp_lasts_until_half_a_second_after_the_start_of_the_last_user() -> None:
     # During this time, users that started together send their first requests in a burst.
     assert float(printed("ramp")) >= 0.49
+
+
+def test_arrivals_start_although_users_do_not_become_ready() -> None:
+    assert printed("arrivals").splitlines() == [
+        "the arrivals start now, although users have not ended their on_start within 0.2 s"
+    ]

@@ -59,13 +59,17 @@ def test_a_worker_without_users_gets_no_share_of_the_arrivals(tmp_path: Path, st
     assert stub.total > 40
 
 
-def test_requests_before_the_first_arrival_are_in_no_rate(tmp_path: Path, stub: StubServer) -> None:
-    done = locust(tmp_path, "--host", stub.url, "-t", "2s", LOAD_PROFILE="open-starting")
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=FULL)])
+def test_arrivals_begin_when_all_users_have_ended_their_start(tmp_path: Path, stub: StubServer, processes: int) -> None:
+    several = ["--processes", "2", *master_ports()] if processes == 2 else []
+    done = locust(tmp_path, "--host", stub.url, "-t", "2s", *several, LOAD_PROFILE="open-starting")
     assert done.returncode in {PASS, INCONCLUSIVE}, done.stdout + done.stderr
     run = document(tmp_path)
     overall, before = run["totals"]["overall"], requests_by_stage(run)["outside"]
+    assert before == stub.received["/sign-up"]
     assert overall["requests"] == stub.total
     assert before >= 40
+    assert stub.received["/ping"] == pytest.approx(40, abs=1)
     assert run["run"]["duration_s"] == 2
     assert overall["requests_per_s"] == (stub.total - before) / 2
 

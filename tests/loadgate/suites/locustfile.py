@@ -71,6 +71,7 @@ class StartingUser(BaseUser):
     def on_start(self) -> None:
         for _ in range(5):
             self.client.get("/sign-up")
+            time.sleep(0.3)
 
     @task
     def ping(self) -> None:
