@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    collapse_addresses,
+    ip_address,
+    ip_network,
+)
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -78,10 +86,11 @@ class TrustedProxies:
         """Read addresses, networks and `unix`.
 
         Raises:
-            ValueError: An item is none of them, or every address is in it.
+            ValueError: An item is none of them, or every address of a version is in one or several of them.
         """
         names = set(items)
         networks = tuple(_network(name) for name in sorted(names - {UNIX_SOCKET}))
+        _refuse_every_address(networks)
         return cls(networks, UNIX_SOCKET in names)
 
     def __contains__(self, address: str) -> bool:
@@ -100,9 +109,16 @@ def _network(text: str) -> IPNetwork:
         raise ValueError(
             "must be addresses and networks such as 10.0.0.7 or 10.0.0.0/8 (no bit set after the prefix), or unix"
         ) from None
-    if not network.prefixlen:
-        raise ValueError("must not contain every address, because each client could then invent its address")
     if isinstance(network, IPv6Network) and network.subnet_of(MAPPED):
         mapped = network.network_address.ipv4_mapped
         return ip_network(f"{mapped}/{network.prefixlen - MAPPED.prefixlen}")
     return network
+
+
+def _refuse_every_address(networks: Iterable[IPNetwork]) -> None:
+    by_version = (
+        [network for network in networks if isinstance(network, IPv4Network)],
+        [network for network in networks if isinstance(network, IPv6Network)],
+    )
+    if any(not whole.prefixlen for kind in by_version for whole in collapse_addresses(kind)):
+        raise ValueError("must not contain every address, because each client could then invent its address")

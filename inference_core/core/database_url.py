@@ -6,12 +6,13 @@ A parameter is supported, or ignored because the service always does the same, o
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -25,6 +26,7 @@ DATABASE_DRIVERS = {
     "mariadb": "mysql+aiomysql",
 }
 MAX_PORT = 65535
+NOT_IN_HOST = re.compile(r"[\s@/?#;]")
 
 # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
 SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
@@ -167,11 +169,30 @@ def read_database_url(value: str) -> URL:
     if url.port is not None and not 0 < url.port <= MAX_PORT:
         raise ValueError(f"has a port that is not between 1 and {MAX_PORT}")
     url = url.set(drivername=DATABASE_DRIVERS[backend])
+    url = _with_checked_host(url)
     if url.get_backend_name() == "sqlite":
         if not url.database or url.database.startswith((":memory:", "file:")):
             raise ValueError("must name a file: an SQLite database in memory cannot be shared between connections")
         _check_file(url.database)
     _check_parameters(url)
+    return url
+
+
+def _with_checked_host(url: URL) -> URL:
+    """Return the URL with a host that is a name or an address. A folder of sockets becomes the parameter `host`.
+
+    A wrong host is often a part of a password, and would be shown in logs and asked from DNS.
+    """
+    host = unquote(url.host or "")
+    if host.startswith("/") and url.get_backend_name() == "postgresql":
+        place = {"host": host} | ({"port": str(url.port)} if url.port else {})
+        return URL.create(
+            url.drivername, url.username, url.password, database=url.database, query={**url.query, **place}
+        )
+    if "," in host:
+        raise ValueError("names several hosts; write them as ?host=a&host=b, with ports as ?host=a:5432&host=b:5432")
+    if NOT_IN_HOST.search(host):
+        raise ValueError("has an invalid host; percent-encode special characters of the password (%40 for '@')")
     return url
 
 

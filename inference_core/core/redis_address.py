@@ -24,8 +24,11 @@ DATABASE_PARAMETERS = ("db", "virtual_host")
 CERTIFICATE_REQUIREMENTS = ("required", "optional", "none")
 FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 TLS_PARAMETERS = (*FILES, "ssl_cert_reqs", "ssl_check_hostname")
+# A host name or an address. Other characters belong to a password that is not percent-encoded, or to a list of hosts.
+HOST = re.compile(r"[^\s@,;/?#]+")
 # The characters that Sentinel accepts in the name of a master.
 MASTER_NAME = re.compile(r"[A-Za-z0-9._-]+")
+INVALID_PART = "has an invalid host, port or parameter; percent-encode special characters of the password (%40 for '@')"
 SENTINEL_FORM = "sentinel://host1,host2,host3/name-of-the-master"
 
 
@@ -65,7 +68,7 @@ class RedisAddress:
             port = parts.port
             parameters = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
         except ValueError:
-            raise ValueError("has an invalid host, port or parameter") from None
+            raise ValueError(INVALID_PART) from None
         if parts.fragment:
             raise ValueError("contains '#'; write %23 for a '#' in a password")
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
@@ -82,6 +85,8 @@ class RedisAddress:
             return cls(master, 0, "", database, user, password, tls, sentinels, master)
         if not is_socket:
             host = unquote(parts.hostname or "") or "localhost"
+            if not HOST.fullmatch(host) or port == 0:
+                raise ValueError(INVALID_PART)
             return cls(host, port or DEFAULT_PORT, "", database, user, password, tls)
         if parts.hostname or len(parts.path) < 2:
             raise ValueError("must contain the absolute path of a socket, such as unix:///run/redis.sock")
@@ -154,13 +159,13 @@ def _without_hosts(rest: str) -> tuple[str, list[str]]:
 def _sentinel(host: str) -> tuple[str, int]:
     """Return the host and the port of a Sentinel."""
     try:
-        parts = urlsplit(f"redis://{host}")
-        name, port = parts.hostname, parts.port
+        parts = urlsplit(f"redis://{host.strip()}")
+        name, port = unquote(parts.hostname or ""), parts.port
     except ValueError:
-        raise ValueError("has an invalid host, port or parameter") from None
-    if not name or ";" in name or port == 0:
+        raise ValueError(INVALID_PART) from None
+    if not HOST.fullmatch(name) or port == 0:
         raise ValueError(f"must name its Sentinels as {SENTINEL_FORM}")
-    return unquote(name), port or DEFAULT_SENTINEL_PORT
+    return name, port or DEFAULT_SENTINEL_PORT
 
 
 def _master(path: str) -> tuple[str, str]:

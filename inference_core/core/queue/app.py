@@ -24,6 +24,9 @@ from inference_core.core.settings import Settings
 
 Role = Literal["worker", "client"]
 
+# Celery imports the result store by its name.
+RESULTS = "inference_core.core.queue.results:Results"
+
 
 class ServiceCelery(Celery):  # type: ignore[misc]  # Celery ships no types
     """A Celery application with the settings of the service and the clock skew of its machine.
@@ -83,7 +86,7 @@ def create_celery(service: Service, settings: Settings, role: Role) -> ServiceCe
     """
     transport.install()
     app = ServiceCelery(service, settings, set_as_current=role == "worker")
-    app.loader.override_backends = {"sentinel": "inference_core.core.queue.results:SentinelResults"}
+    app.loader.override_backends = dict.fromkeys(("redis", "rediss", "sentinel"), RESULTS)
     app.conf.update(celery_config(service, settings, is_worker=role == "worker"))
     if role == "client":
         # With a result backend, every sent message would also subscribe to its result. The API reads results itself.

@@ -1,4 +1,4 @@
-"""The result store of Celery for a Redis with Sentinels."""
+"""The result store of Celery."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from redis import ConnectionPool
 
 
-class SentinelResults(RedisBackend):  # type: ignore[misc]  # Celery ships no types
+class Results(RedisBackend):  # type: ignore[misc]  # Celery ships no types
     """A store whose connections lead to the current master, like those of the other clients of the service.
 
-    Celery's own class for Sentinel sets no timeouts for calls to Sentinels, and no TLS.
+    Celery's own classes keep the connection to a server that has become a replica. The one for Sentinel sets no
+    timeouts for calls to Sentinels, and no TLS.
     """
 
     def _get_pool(self, **options: Any) -> ConnectionPool:

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError, ResponseError
 from inference_core.core.queue.messages import carrier, envelope_problem
 from inference_core.core.redis.master_connection import MasterConnection, MasterTlsConnection
 from inference_core.core.redis.masters import Masters
+from inference_core.core.redis.writable_connection import WritableConnection, WritableTlsConnection
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +90,8 @@ class Channel(redis.Channel):
     """A channel that loses no message if Redis refuses writes, and that continues after malformed messages."""
 
     QoS = QoS
+    connection_class = WritableConnection  # type: ignore[assignment]  # kombu is typed in part
+    connection_class_ssl = WritableTlsConnection  # type: ignore[assignment]
 
     def _get_client(self) -> Any:
         super()._get_client()  # type: ignore[no-untyped-call]  # raises if redis-py is too old
@@ -122,7 +125,7 @@ class SentinelChannel(Channel):
     """A channel whose connections lead to the current master. The transport option `masters` finds it."""
 
     from_transport_options = (*Channel.from_transport_options, "masters")  # type: ignore[assignment]
-    connection_class = MasterConnection  # type: ignore[assignment]  # kombu is typed in part
+    connection_class = MasterConnection  # type: ignore[assignment]
     connection_class_ssl = MasterTlsConnection  # type: ignore[assignment]
     masters: Masters
 

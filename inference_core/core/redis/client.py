@@ -23,6 +23,12 @@ from inference_core.core.redis.master_connection import (
     MasterTlsConnection,
 )
 from inference_core.core.redis.masters import Masters
+from inference_core.core.redis.writable_connection import (
+    AsyncWritableConnection,
+    AsyncWritableTlsConnection,
+    WritableConnection,
+    WritableTlsConnection,
+)
 from inference_core.core.redis_address import RedisAddress
 from inference_core.core.settings import Settings
 
@@ -98,6 +104,8 @@ def sync_pool(settings: Settings, url: str, **options: Any) -> ConnectionPool:
     if address.sentinels:
         server["connection_class"] = MasterConnection if address.tls is None else MasterTlsConnection
         server["masters"] = Masters.of(address, settings.redis_connect_timeout_s)
+    elif not address.path:
+        server["connection_class"] = WritableConnection if address.tls is None else WritableTlsConnection
     return ConnectionPool(**{**timeouts, **options, **server})
 
 
@@ -107,6 +115,8 @@ def _async_server_options(settings: Settings, url: str) -> dict[str, Any]:
     if address.sentinels:
         options["connection_class"] = AsyncMasterConnection if address.tls is None else AsyncMasterTlsConnection
         options["masters"] = Masters.of(address, settings.redis_connect_timeout_s)
+    elif not address.path:
+        options["connection_class"] = AsyncWritableConnection if address.tls is None else AsyncWritableTlsConnection
     return options
 
 

@@ -1,8 +1,8 @@
 """Connections to the current master of a group that Redis Sentinel watches, for the pools of redis-py and kombu.
 
 Each new connection asks the Sentinels for the master, and checks with `ROLE` that the server there is one. A connection
-ends if its server refuses a write because it has become a replica. One to another server than the latest known master
-is replaced before its next use, so a pool does not keep connections to an old master.
+to another server than the latest known master is replaced before its next use, so a pool does not keep connections to
+an old master.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import Any
 from redis import connection as sync
 from redis.asyncio import connection as asynchronous
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoPermissionError, ReadOnlyError, ResponseError
+from redis.exceptions import NoPermissionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from inference_core.core.redis.masters import Masters
+from inference_core.core.redis.writable_connection import AsyncWritableConnection, WritableConnection
 from inference_core.core.redis_address import RedisAddress
 
 UNREACHABLE = (RedisConnectionError, RedisTimeoutError)
-DEMOTED = "the server is no longer the master"
 
 
-class MasterConnection(sync.Connection):
+class MasterConnection(WritableConnection):
     """A connection for threads and worker processes."""
 
     def __init__(self, *, masters: Masters, **options: Any) -> None:
@@ -63,22 +63,12 @@ class MasterConnection(sync.Connection):
         with suppress(NoPermissionError):  # the user may not run ROLE, so Sentinel's answer must do
             require_master(self.read_response())
 
-    def read_response(self, *args: Any, **options: Any) -> Any:
-        """Read a reply. A refused write ends the connection."""
-        try:
-            return super().read_response(*args, **options)
-        except ResponseError as error:
-            if not is_read_only(error):
-                raise
-            self.disconnect()
-            raise RedisConnectionError(DEMOTED) from error
-
 
 class MasterTlsConnection(MasterConnection, sync.SSLConnection):
     """The same with TLS."""
 
 
-class AsyncMasterConnection(asynchronous.Connection):
+class AsyncMasterConnection(AsyncWritableConnection):
     """A connection for the event loop."""
 
     def __init__(self, *, masters: Masters, **options: Any) -> None:
@@ -118,27 +108,9 @@ class AsyncMasterConnection(asynchronous.Connection):
         with suppress(NoPermissionError):
             require_master(await self.read_response())
 
-    async def read_response(self, *args: Any, **options: Any) -> Any:
-        """Read a reply. A refused write ends the connection."""
-        try:
-            return await super().read_response(*args, **options)
-        except ResponseError as error:
-            if not is_read_only(error):
-                raise
-            await self.disconnect(nowait=True)
-            raise RedisConnectionError(DEMOTED) from error
-
 
 class AsyncMasterTlsConnection(AsyncMasterConnection, asynchronous.SSLConnection):
     """The same with TLS."""
-
-
-def is_read_only(error: ResponseError) -> bool:
-    """Return whether a server refused a write because it is a replica.
-
-    Redis before version 7 puts other text before the code if a script wrote.
-    """
-    return isinstance(error, ReadOnlyError) or "READONLY" in str(error)
 
 
 def require_master(reply: Any) -> None:

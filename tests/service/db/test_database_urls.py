@@ -73,7 +73,12 @@ def test_limits_and_names_of_the_url_count_beside_those_of_the_settings() -> Non
 def test_several_hosts_and_a_socket_are_found() -> None:
     several = arguments("postgresql://u@/x?host=a:5432&host=b:5433&target_session_attrs=primary")
     assert (several["host"], several["port"]) == (["a", "b"], [5432, 5433])
-    assert arguments("postgresql://u@/x?host=/run/postgresql")["host"] == "/run/postgresql"
+    for url in ("postgresql://u@/x?host=/run/postgresql", "postgresql://u@%2Frun%2Fpostgresql/x"):
+        found = arguments(url)
+        assert (found["host"], found["user"], found["database"]) == ("/run/postgresql", "u", "x")
+        assert Settings(_env_file=None, database_url=url).database_url == (
+            "postgresql+asyncpg://u@/x?host=%2Frun%2Fpostgresql"
+        )
     assert arguments("mysql://u@h/x?unix_socket=/run/mysqld.sock")["unix_socket"] == "/run/mysqld.sock"
 
 

@@ -137,6 +137,7 @@ def test_each_form_is_written_in_one_way(url: str, expected: str) -> None:
     [
         ("sentinel://h/m", "sentinel://h:26379/m?db=0"),
         ("sentinel://h1,h2:7,[::1],[fe80::2]:9/m", "sentinel://h1:26379,h2:7,[::1]:26379,[fe80::2]:9/m?db=0"),
+        ("sentinel://u:p@h1, h2:7 ,\th3/m", "sentinel://u:p@h1:26379,h2:7,h3:26379/m?db=0"),
         ("sentinel://h1,h2/my.master-1_a?db=2", "sentinel://h1:26379,h2:26379/my.master-1_a?db=2"),
         ("sentinel://h/m/2", "sentinel://h:26379/m?db=2"),
         (f"sentinel://u:{QUOTED}@h/m", f"sentinel://u:{QUOTED}@h:26379/m?db=0"),
