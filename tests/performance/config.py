@@ -18,7 +18,7 @@ PERFORMANCE_THRESHOLDS = {
 RAMP_RULES = ("health: p95 < 500ms in ramp", "auth: p95 < 2s in ramp")
 
 # In an open model, requests keep arriving at their rate, so a queue that the increase has left is measured.
-# The users register while the load starts, which is a rush of its own, so the base begins after it.
+# The base begins after a start, in which connections are opened and caches fill.
 RECOVERY_RULES = (
     "health: recovery < 30s after rush",
     "auth: recovery < 30s after rush",
