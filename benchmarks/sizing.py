@@ -182,9 +182,9 @@ def connections_of(process: psutil.Process, port: int) -> int:
 def print_needs(main: psutil.Process, database_port: int, redis_port: int) -> None:
     """Print the memory and the connections of each process of the API."""
     for process in family(main):
-        kind = "API, main process" if process == main else "API, child process"
+        kind = "API" if process == main else "child of it"
         print(
-            f"{kind}: {pss_mib(process):.0f} MiB, {connections_of(process, database_port)} connections to PostgreSQL, "
+            f"{kind}, process {process.pid}: {pss_mib(process):.0f} MiB, {connections_of(process, database_port)} connections to PostgreSQL, "
             f"{connections_of(process, redis_port)} to Redis",
             flush=True,
         )

@@ -46,6 +46,7 @@ NAVIGATION = {
             "docs/deploy-compose",
             "docs/deploy-kubernetes",
             "docs/deploy-systemd",
+            "docs/sizing",
             "docs/backup",
         ],
         "Project": [
