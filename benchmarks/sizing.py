@@ -182,10 +182,10 @@ def connections_of(process: psutil.Process, port: int) -> int:
 def print_needs(main: psutil.Process, database_port: int, redis_port: int) -> None:
     """Print the memory and the connections of each process of the API."""
     for process in family(main):
-        kind = "API" if process == main else "child of it"
+        to_database, to_redis = connections_of(process, database_port), connections_of(process, redis_port)
         print(
-            f"{kind}, process {process.pid}: {pss_mib(process):.0f} MiB, {connections_of(process, database_port)} connections to PostgreSQL, "
-            f"{connections_of(process, redis_port)} to Redis",
+            f"{'API' if process == main else 'child of it'}, process {process.pid}: {pss_mib(process):.0f} MiB, "
+            f"{to_database} connections to PostgreSQL, {to_redis} to Redis",
             flush=True,
         )
 
