@@ -116,9 +116,7 @@ def _network(text: str) -> IPNetwork:
 
 
 def _refuse_every_address(networks: Iterable[IPNetwork]) -> None:
-    by_version = (
-        [network for network in networks if isinstance(network, IPv4Network)],
-        [network for network in networks if isinstance(network, IPv6Network)],
-    )
-    if any(not whole.prefixlen for kind in by_version for whole in collapse_addresses(kind)):
+    version_4 = collapse_addresses([network for network in networks if isinstance(network, IPv4Network)])
+    version_6 = collapse_addresses([network for network in networks if isinstance(network, IPv6Network)])
+    if any(not network.prefixlen for network in (*version_4, *version_6)):
         raise ValueError("must not contain every address, because each client could then invent its address")

@@ -90,8 +90,8 @@ class Channel(redis.Channel):
     """A channel that loses no message if Redis refuses writes, and that continues after malformed messages."""
 
     QoS = QoS
-    connection_class = WritableConnection  # type: ignore[assignment]  # kombu is typed in part
-    connection_class_ssl = WritableTlsConnection  # type: ignore[assignment]
+    connection_class = WritableConnection
+    connection_class_ssl = WritableTlsConnection
 
     def _get_client(self) -> Any:
         super()._get_client()  # type: ignore[no-untyped-call]  # raises if redis-py is too old
