@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import (
     IPv4Address,
@@ -115,8 +115,9 @@ def _network(text: str) -> IPNetwork:
     return network
 
 
-def _refuse_every_address(networks: Iterable[IPNetwork]) -> None:
+def _refuse_every_address(networks: Sequence[IPNetwork]) -> None:
     version_4 = collapse_addresses([network for network in networks if isinstance(network, IPv4Network)])
     version_6 = collapse_addresses([network for network in networks if isinstance(network, IPv6Network)])
-    if any(not network.prefixlen for network in (*version_4, *version_6)):
+    merged: list[IPNetwork] = [*version_4, *version_6]
+    if any(not network.prefixlen for network in merged):
         raise ValueError("must not contain every address, because each client could then invent its address")
