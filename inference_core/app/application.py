@@ -21,7 +21,6 @@ from inference_core.core.feature import FeatureError, Service
 from inference_core.core.loggers import get_logger
 from inference_core.core.logging import configure_logging, logs_are_json
 from inference_core.core.paths import PROBES
-from inference_core.core.permissions import check_permissions
 from inference_core.core.problems import install_error_handlers
 from inference_core.core.service_settings import settings_class
 from inference_core.core.settings import Settings, load_settings, misspelt_settings
@@ -93,7 +92,6 @@ def create_application(service: Service | None = None, settings: Settings | None
     install_error_handlers(app, _library_errors(service))
     install_openapi(app)
     routes.mount(app, service, settings)
-    check_permissions(service, app.routes)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -12,6 +12,7 @@ from inference_core.app.documentation.router import documentation_router
 from inference_core.app.metrics_router import metrics_router
 from inference_core.app.root import root_router
 from inference_core.core.feature import Feature, FeatureError, Service, Tag
+from inference_core.core.permissions import check_permissions
 from inference_core.core.settings import Settings
 
 # The groups of the routes of every service.
@@ -24,14 +25,16 @@ def mount(app: FastAPI, service: Service, settings: Settings) -> None:
     """Mount the routes in the order of the features: first the hot ones of all features, then the others.
 
     Raises:
-        FeatureError: A field contains no router, two features have the same route, or the dependencies of a router do
-            not apply to one of its routes.
+        FeatureError: A field contains no router, two features have the same route, the dependencies of a router do not
+            apply to one of its routes, or no feature declares a permission that a route requires.
     """
     hot, others = _each("hot_routers", service, settings), _each("routers", service, settings)
     _require_separate_routes([*hot, *others])
     for field, routers in (("hot_routers", hot), ("routers", others)):
         for feature, router in routers:
             _require_effective_dependencies(f"feature {feature.name}: {field}", router, bool(router.dependencies))
+            # Here instead of on `app.routes`, because FastAPI resolves each included route once more.
+            check_permissions(service, router.routes)
     # Fast path: benchmarks/health_ratio.py. Routes are matched in order, and an included router adds about 10 us to
     # each of its requests.
     app.router.routes[:0] = [route for _, router in hot for route in router.routes]
