@@ -157,7 +157,7 @@ def _search(case: SearchCase, seed: int, target: Sequence[str]) -> tuple[Capacit
             check=False,
         )
         took_s = time.monotonic() - began
-        found = list(folder.glob("reports/performance/capacity/*"))
+        found = [file.parent for file in folder.glob("reports/performance/capacity/*/capacity.json")]
         if not found:
             raise SystemExit(f"{case.name}: no search:\n{done.stdout[-1500:]}\n{done.stderr[-1500:]}")
         return CapacityDocument.read(found[0]), took_s
