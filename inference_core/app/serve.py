@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import socket
 import stat
 from collections.abc import Iterator
@@ -56,7 +55,6 @@ def serve(options: ServeOptions, settings: Settings) -> int:
             APPLICATION,
             workers=options.workers,
             timeout_keep_alive=options.keep_alive_s,
-            timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_s),
             proxy_headers=False,  # `app/edge/forwarded.py` reads them
             log_config=None,
             access_log=False,  # the service has its own

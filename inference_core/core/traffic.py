@@ -29,6 +29,14 @@ class OverloadedError(DependencyUnavailableError):
     retry_after_s = 1
 
 
+class ShuttingDownError(DependencyUnavailableError):
+    """Raised if the process stops before a request is served. Another process can serve it."""
+
+    code = "shutting_down"
+    detail = "The service is shutting down. Try again."
+    retry_after_s = 1
+
+
 @dataclass(slots=True)
 class Traffic:
     """The slots of running requests, and a bounded first-in, first-out queue."""

@@ -33,9 +33,9 @@ def running_server() -> Server | None:
 def drain_on_sigterm(traffic: Traffic, *, drain_s: float, grace_s: float) -> Iterator[None]:
     """Install the drain before the server's SIGTERM handler, for the duration of the context.
 
-    After `drain_s`, the server is told to stop, and running requests finish. Requests that are still running after
-    another `grace_s` are cut off. A second SIGTERM skips the drain. Without a server handler (tests in process), this
-    does nothing.
+    After `drain_s`, the server is told to stop, and running requests finish. The server cancels requests that are still
+    running after another `grace_s`, and then ends the lifespan. A second SIGTERM skips the drain. Without a server
+    handler (tests in process), this does nothing.
     """
     previous = signal.getsignal(signal.SIGTERM) if threading.current_thread() is threading.main_thread() else None
     if not callable(previous):
@@ -44,6 +44,9 @@ def drain_on_sigterm(traffic: Traffic, *, drain_s: float, grace_s: float) -> Ite
     stop_server = previous
     server = running_server()
     loop = asyncio.get_running_loop()
+    if server is not None:
+        # Without a limit, uvicorn waits forever. A signal that ends its wait would also skip the end of the lifespan.
+        server.config.timeout_graceful_shutdown = grace_s  # type: ignore[assignment]  # any number of seconds
 
     def stop() -> None:
         # With its own handler, uvicorn would end by the signal. With its flag, it ends with exit code 0.
@@ -55,8 +58,6 @@ def drain_on_sigterm(traffic: Traffic, *, drain_s: float, grace_s: float) -> Ite
     def schedule() -> None:
         log.info("draining", drain_s=drain_s, grace_s=grace_s)
         loop.call_later(drain_s, stop)
-        # A SIGINT makes a stopping server end its wait.
-        loop.call_later(drain_s + grace_s, stop_server, signal.SIGINT, None)
 
     def on_sigterm(number: int, frame: FrameType | None) -> None:
         if traffic.draining:

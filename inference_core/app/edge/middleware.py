@@ -5,6 +5,7 @@ One layer, because each layer costs time.
 
 from __future__ import annotations
 
+import asyncio
 import random
 import re
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ from inference_core.core.paths import PROBES, UNMATCHED, route_template
 from inference_core.core.problems import service_problem
 from inference_core.core.telemetry.access_log import AccessLog, Answered
 from inference_core.core.telemetry.metrics import Metrics
-from inference_core.core.traffic import RECEIVE_KEY, SLOT_KEY, OverloadedError, Slot, Traffic
+from inference_core.core.traffic import RECEIVE_KEY, SLOT_KEY, OverloadedError, ShuttingDownError, Slot, Traffic
 
 ACCEPTED_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -75,6 +76,11 @@ class EdgeMiddleware:
         try:
             if await exchange.may_begin():
                 await self.app(exchange.scope, exchange.receive, exchange.send)
+        except asyncio.CancelledError:
+            if not self.edge.traffic.draining:
+                raise
+            # The server cancels the requests that still run at the end of SHUTDOWN_GRACE_S.
+            await exchange.cut_off()
         finally:
             exchange.end()
 
@@ -83,8 +89,8 @@ class Exchange:
     """One request and its response."""
 
     __slots__ = (
-        "_body", "_client", "_edge", "_hosts", "_is_probe", "_is_proxied", "_method", "_request_id", "_route", "_send",
-        "_slot", "_start_s", "_status", "_trace_id", "receive", "scope",
+        "_body", "_client", "_edge", "_has_started", "_hosts", "_is_probe", "_is_proxied", "_method", "_request_id",
+        "_route", "_send", "_slot", "_start_s", "_status", "_trace_id", "receive", "scope",
     )  # fmt: skip
 
     def __init__(self, edge: Edge, scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,6 +105,7 @@ class Exchange:
         self._slot: Slot | None = None
         self._client = ""
         self._status = 500
+        self._has_started = False
         self._route = UNMATCHED
         forwarding = self._read_headers()
         request_id_var.set(self._request_id)
@@ -184,9 +191,15 @@ class Exchange:
             self._edge.metrics.requests_refused.inc()
         await service_problem(self.scope["path"], error)(self.scope, self.receive, self.send)
 
+    async def cut_off(self) -> None:
+        """End a request that the shutdown interrupts. The server closes the connection of an unfinished response."""
+        if not self._has_started:
+            await self._refuse(ShuttingDownError())
+
     async def send(self, message: Message) -> None:
         """Forward the messages of the application, with the request id in the head."""
         if message["type"] == "http.response.start":
+            self._has_started = True
             self._status = status = message["status"]
             self._route = route_template(self.scope)
             headers = [*message["headers"], (b"x-request-id", self._request_id.encode())]

@@ -21,7 +21,6 @@ from starlette.types import Message, Receive, Scope, Send
 
 from inference_core.core.db.engine import DatabaseUnavailableError
 from inference_core.core.exceptions import (
-    DependencyUnavailableError,
     NotAuthenticatedError,
     NotPermittedError,
     ServiceError,
@@ -29,7 +28,7 @@ from inference_core.core.exceptions import (
 from inference_core.core.paths import LLM_PREFIX
 from inference_core.core.problems import responses_for
 from inference_core.core.state import state_of
-from inference_core.core.traffic import RECEIVE_KEY, OverloadedError, release_slot
+from inference_core.core.traffic import RECEIVE_KEY, OverloadedError, ShuttingDownError, release_slot
 from inference_core.llm import errors
 from inference_core.llm.accounting.limits import LimitsUnavailableError, LLMLimitError
 from inference_core.llm.accounting.spending import Spending
@@ -53,14 +52,6 @@ HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 BUFFER_BYTES = 32 * 1024
 # Maximum time until the server reports a connection that was closed here.
 NOTICE_S = 2.0
-
-
-class ShuttingDownError(DependencyUnavailableError):
-    """Raised while the process is shutting down. Another process can serve the request."""
-
-    code = "shutting_down"
-    detail = "The service is shutting down. Try again."
-    retry_after_s = 1
 
 
 ASK_ERRORS = (

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from inference_core.app import lifespan as lifespan_module
 from inference_core.core.feature import Feature, HealthPart, Service, load_features
 from inference_core.core.health import Component
 from inference_core.core.queue.base_task import TaskFailedError
@@ -87,6 +91,45 @@ async def test_a_purge_that_fails_does_not_stop_the_others(module: ModuleType) -
     errors["two"] = None
     vars(module)["two"] = purge_of("two", None)
     assert await purge_features(service, Settings(_env_file=None)) == {"one": 3, "two": 3, "three": 3}
+
+
+async def test_a_feature_that_hangs_or_fails_at_the_end_does_not_keep_the_others_open(
+    module: ModuleType,
+    tmp_path: Path,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("LOG_FORMAT", "json")
+    closed = []
+
+    def lifespan_of(name: str, end: Callable[[], Awaitable[None]]) -> Any:
+        @asynccontextmanager
+        async def lifespan(_: object) -> AsyncIterator[None]:
+            yield
+            await end()
+            closed.append(name)
+
+        return lifespan
+
+    async def fails() -> None:
+        raise RuntimeError("torn")
+
+    async def hangs() -> None:
+        await asyncio.Event().wait()
+
+    ends = {"first": lambda: asyncio.sleep(0), "fails": fails, "hangs": hangs, "hangs_too": hangs}
+    vars(module).update({name: lifespan_of(name, end) for name, end in ends.items()})
+    monkeypatch.setattr(lifespan_module, "CLOSE_WITHIN_S", 0.05)
+    monkeypatch.setattr(lifespan_module, "CLOSE_AT_LEAST_S", 0.05)
+    service = Service(name="test", features=tuple(Feature(name=name, lifespan=f"{HERE}:{name}") for name in ends))
+    async with running_api(service, database_url=f"sqlite:///{tmp_path / 'a.db'}", redis_url=redis_url) as api:
+        database = api.state.database
+    assert closed == ["first"]
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines() if "feature_not_closed" in line]
+    reasons = {line["feature"]: line["error"] for line in lines}
+    assert reasons == {"hangs_too": "TimeoutError", "hangs": "TimeoutError", "fails": "RuntimeError"}
+    assert database.engine.pool.checkedin() == 0
 
 
 @pytest.mark.full
