@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -9,43 +10,63 @@ import typer
 from loadgate.cli.options import Locustfile, duration, share
 from loadgate.cli.output import say_text
 
+_ONLY_OF_A_SEARCH = {"first": "--from", "to": "--to", "width": "--width", "confirm": "--confirm"}
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
 
 def capacity_command(
-    profile: Annotated[str, typer.Argument(help="Load profile; without it, the suite's default.")] = "",
+    context: typer.Context,
     *,
-    first: Annotated[str, typer.Option("--from", help="The first arrival rate.")] = "5/s",
-    to: Annotated[str | None, typer.Option(help="The highest arrival rate to try.")] = None,
+    profile: Annotated[str, typer.Argument(help="Load profile; without it, the suite's default.")] = "",
+    first: Annotated[str, typer.Option("--from", metavar="<rate>", help="First arrival rate.")] = "5/s",
+    to: Annotated[str | None, typer.Option(metavar="<rate>", help="Highest arrival rate to try.")] = None,
     at_least: Annotated[
-        str | None, typer.Option(help="Try only this rate, such as 150/s. Exit code 99 if it breaks.")
+        str | None,
+        typer.Option(metavar="<rate>", help="Try only this rate, such as 150/s, and fail if it breaks."),
     ] = None,
     width: Annotated[
-        float, typer.Option(parser=share, metavar="<percentage>", help="Bounds that are this close end it.")
+        float, typer.Option(parser=share, metavar="<percentage>", help="End the search when the bounds are this close.")
     ] = "5%",  # type: ignore[assignment]  # the parser reads it
     trial: Annotated[
-        float, typer.Option(parser=duration, metavar="<duration>", help="Measured time of a trial.")
+        float, typer.Option(parser=duration, metavar="<duration>", help="Measured time of each trial.")
     ] = "30s",  # type: ignore[assignment]
     confirm: Annotated[
-        float, typer.Option(parser=duration, metavar="<duration>", help="Length of the last trial.")
+        float,
+        typer.Option(
+            parser=duration, metavar="<duration>", help="Measured time of the trial that confirms the lower bound."
+        ),
     ] = "2m",  # type: ignore[assignment]
     settle: Annotated[
-        float, typer.Option(parser=duration, metavar="<duration>", help="Start that is not measured.")
+        float,
+        typer.Option(
+            parser=duration, metavar="<duration>", help="Time at the start of each trial that is not measured."
+        ),
     ] = "5s",  # type: ignore[assignment]
     budget: Annotated[float, typer.Option(parser=duration, metavar="<duration>", help="Time for all trials.")] = "15m",  # type: ignore[assignment]
     host: Annotated[
-        str | None, typer.Option(help="Search a deployment; without it, each trial has a fresh target.")
+        str | None,
+        typer.Option(help="URL to test; without it and TARGET_HOST, each trial starts the managed target."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the load.")] = 1,
     locustfile: Locustfile = None,
 ) -> int:
     """Find the highest arrival rate that keeps the rules of a profile.
 
-    Exit codes: 0 both bounds were found, or --at-least holds; 99 no rate holds, or --at-least breaks; 98 undecided or
-    only one bound, 1 not carried out, 2 usage error.
+    The profile's own load is not used: each trial has one arrival rate. A rule such as 'capacity >= 150/s' decides the
+    exit code. Exit codes: 0 found, or the rate or the rule holds, 99 no rate holds, or the rate or the rule breaks, 98
+    inconclusive, 1 not carried out, 2 usage error.
     """
     from loadgate.project import load_project
     from loadgate.runner.capacity.command import capacity
-    from loadgate.runner.capacity.request import CapacityRequest
+    from loadgate.runner.capacity.request import CapacityError, CapacityRequest
 
+    if at_least is not None and (unused := [*filter(partial(_is_given, context), _ONLY_OF_A_SEARCH)]):
+        options = " and ".join(_ONLY_OF_A_SEARCH[name] for name in unused)
+        raise CapacityError(f"--at-least tries only its own rate; leave out {options}")
     request = CapacityRequest(
         profile=profile,
         first=first,

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from statistics import NormalDist
 
 from loadgate.analysis.batches import WIDTHS_S, BatchSums
 from loadgate.analysis.capacity.memory import LEAST_TIMES, Memory, memory_of, memory_of_queue
@@ -20,6 +21,7 @@ MAX_TRIALS = 4
 """A rate that is undecided after so many trials is never a bound."""
 
 QUEUE = "growing queue"
+LONG_QUEUE = "queue"
 
 _GOOD, _BAD = 0, 1
 FAR = 4.0
@@ -98,6 +100,15 @@ class Level:
             return State.BREAKS
         is_kept = self.is_settled and self.queue.holds and all(share.state is State.HOLDS for share in self.shares)
         return State.HOLDS if is_kept else State.UNDECIDED
+
+    @property
+    def undecided(self) -> tuple[str, ...]:
+        """Return what is undecided if the rate is: criteria, or `LONG_QUEUE`. Empty for other states."""
+        if self.state is not State.UNDECIDED:
+            return ()
+        # A share that breaks by a single trial only leaves the rate undecided.
+        rules = tuple(share.criterion.rule for share in self.shares if share.state is not State.HOLDS)
+        return rules if self.is_settled and self.queue.holds else (*rules, LONG_QUEUE)
 
     @property
     def is_settled(self) -> bool:
@@ -198,6 +209,15 @@ def _state(bad: int, interval: Interval | None, limit: float) -> State:
     if high < limit or (not limit and not bad):
         return State.HOLDS
     return State.BREAKS if low > limit else State.UNDECIDED
+
+
+def least_requests(limit: float) -> int:
+    """Return how many independent requests are needed to show that a share is below `limit` if none of them is bad.
+
+    With no bad one of n requests, Wilson's interval ends at z² / (n + z²).
+    """
+    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+    return math.floor(z * z * (1 - limit) / limit) + 1 if limit else 1
 
 
 def _logit(share: float) -> float:

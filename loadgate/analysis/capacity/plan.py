@@ -48,6 +48,7 @@ class Purpose(StrEnum):
     AGAIN = "again"
     """The rate is undecided, its last trial proves nothing, or its target had not recovered."""
     CONFIRM = "confirming"
+    ONLY = "only rate"
 
 
 @dataclass(frozen=True, slots=True)

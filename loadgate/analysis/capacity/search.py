@@ -251,7 +251,7 @@ class Search:
             return self._end(voids[-1].reason, by_generator=voids[-1].by_generator)
         if level is not None and len(level.trials) >= MAX_TRIALS:
             return self._end(f"it is undecided after {MAX_TRIALS} trials")
-        return self._if_affordable(self._trial(rate, self.plan.trial_s, Purpose.BOUND))
+        return self._if_affordable(self._trial(rate, self.plan.trial_s, Purpose.ONLY))
 
     def _bound(self, rate: float, holds: float | None, breaks: float | None) -> NextTrial | End:
         """Return a trial at a rate between the bounds, if there is time for it and for the confirmation."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from loadgate.analysis.capacity.level import QUEUE, Level, State
+from loadgate.analysis.capacity.level import QUEUE, Level, State, least_requests
 from loadgate.analysis.capacity.next_rate import Bounds
 from loadgate.analysis.capacity.plan import End, Ending
 from loadgate.report.capacity.document import CapacityResult, LevelRecord, LimitRecord, RuleCapacity, SearchRecord
@@ -38,6 +38,8 @@ def result_of(
     clauses += used_up
     if unsettled := _unsettled(levels):
         clauses.append(unsettled)
+    elif end.holds is None and (too_few := _too_few_requests(levels)):
+        clauses.append(too_few)
     return CapacityResult(
         ending=end.ending,
         outcome=outcome_of(end, at_least, limits),
@@ -151,3 +153,21 @@ def _unsettled(levels: Iterable[Level]) -> str:
     return (
         f"at {rates}/s the queue needs about {figure(longest)} s to settle; a longer --trial and --settle would decide"
     )
+
+
+def _too_few_requests(levels: Iterable[Level]) -> str:
+    """Return a hint if an undecided rate has too few requests for a rule, whatever their latencies are."""
+    found = [
+        (least, share.requests, share.criterion.rule, level.rate_per_s)
+        for level in levels
+        if level.state is State.UNDECIDED
+        for share in level.shares
+        if share.requests < (least := least_requests(share.criterion.limit))
+    ]
+    if not found:
+        return ""
+    least, requests, rule, rate_per_s = max(found, key=lambda one: (one[0], one[-1]))
+    if not requests:
+        return f"at {given(rate_per_s, '/s')}, no request belongs to {rule}"
+    few = f"at {given(rate_per_s, '/s')}, {rule} cannot hold with {count(requests)} requests"
+    return f"{few}; it needs at least {count(least)}, so a longer --trial would decide"

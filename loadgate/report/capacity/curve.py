@@ -12,7 +12,7 @@ from loadgate.report.capacity.use import cpu_of
 from loadgate.units import figure, milliseconds
 
 WIDTH, HEIGHT = 640.0, 260.0
-LEFT, RIGHT, TOP, BOTTOM = 62.0, 12.0, 10.0, 28.0
+LEFT, RIGHT, TOP, BOTTOM = 62.0, 44.0, 22.0, 28.0
 _MIN_DISTANCE = 44.0
 """Labels of rates that are closer are left out."""
 

@@ -94,6 +94,7 @@ class LevelRecord(Part):
     trials: Count
     completion: Positive = Field(description="Completions ÷ arrivals.")
     broken: list[Text] = Field(description="The rules that break, `growing queue`, or how the target ended.")
+    undecided: list[Text] = Field(default=[], description="The rules that leave the rate undecided, or `queue`.")
     shares: list[ShareRecord]
     latencies: Latencies
     resources: list[ResourceUse]

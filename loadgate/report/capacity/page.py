@@ -8,8 +8,7 @@ from typing import Any
 
 from jinja2 import Environment
 
-from loadgate.report.capacity.conclusion import figure_of
-from loadgate.report.capacity.curve import BOTTOM, HEIGHT, LEFT, TOP, WIDTH, charts
+from loadgate.report.capacity.curve import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, charts
 from loadgate.report.capacity.document import CapacityDocument
 from loadgate.report.capacity.use import cpu_of
 from loadgate.report.html.assembly import encodable, environment, policy, style
@@ -38,7 +37,8 @@ def _values(document: CapacityDocument) -> dict[str, Any]:
         "result": document.result,
         "title": f"Capacity {short(document.search.profile)}",
         "charts": charts(document),
-        "size": {"width": WIDTH, "height": HEIGHT, "left": LEFT, "top": TOP, "bottom": HEIGHT - BOTTOM},
+        "size": {"width": WIDTH, "height": HEIGHT, "left": LEFT, "top": TOP},
+        "edge": {"right": WIDTH - RIGHT, "bottom": HEIGHT - BOTTOM},
         "levels": document.levels,
         "not_judged": document.not_judged,
         "trials": document.trials,
@@ -78,4 +78,4 @@ def folder(text: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    return environment(short, folder, figure_of, cpu_of)
+    return environment(short, folder, cpu_of)

@@ -20,7 +20,7 @@ def markdown_summary(document: CapacityDocument) -> str:
     lines = [
         f"### {OUTCOME_WORDS[result.outcome]}: {_text(result.sentence)}",
         "",
-        "| Rate | p50 | p95 | p99 | CPU | Trials | |",
+        "| Rate | p50 | p95 | p99 | CPU | Trials | State |",
         "| ---: | ---: | ---: | ---: | ---: | ---: | --- |",
         *rows,
         "",

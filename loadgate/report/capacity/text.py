@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from loadgate.report.capacity.conclusion import figure_of
-from loadgate.report.capacity.document import CapacityDocument, LevelRecord
+from loadgate.report.capacity.document import CapacityDocument, LevelRecord, RuleCapacity
 from loadgate.report.capacity.use import cpu_of
 from loadgate.report.text import OUTCOME_WORDS, aligned, printable
 from loadgate.terminal import wrapped
-from loadgate.units import count, figure, milliseconds
+from loadgate.units import count, figure, given, milliseconds
 
-HEAD = ("RATE", "P50", "P95", "P99", "CPU", "TRIALS", "")
+HEAD = ("RATE", "P50", "P95", "P99", "CPU", "TRIALS", "STATE")
 
 
 def capacity_text(document: CapacityDocument, page: Path | None, columns: int | None = None) -> str:
     """Return the conclusion, a row for each rate, the capacity by each rule, and the rules that are not judged."""
     result = document.result
+    rate_table = aligned([HEAD, *map(level_cells, document.levels)], right={0, 1, 2, 3, 4, 5})
     lines = [
         f"{OUTCOME_WORDS[result.outcome]}: {printable(result.sentence)} (exit code {document.exit_code})",
         "",
-        *aligned([HEAD, *map(level_cells, document.levels)], right={0, 1, 2, 3, 4, 5}),
-        "",
+        *([*rate_table, ""] if document.levels else []),
         *limit_lines(document),
         *rule_lines(document),
         *(f"not judged: {printable(item.rule)} ({item.reason})" for item in document.not_judged),
@@ -34,11 +33,11 @@ def level_cells(level: LevelRecord) -> tuple[str, ...]:
     """Return the cells of a rate: its latencies, CPU and state."""
     latencies = level.latencies
     return (
-        f"{figure_of(level.rate_per_s)}/s",
+        given(level.rate_per_s, "/s"),
         *(milliseconds(value) for value in (latencies.p50_ms, latencies.p95_ms, latencies.p99_ms)),
         figure(cpu_of(level)),
         count(level.trials),
-        f"{level.state.value}{': ' + ', '.join(level.broken) if level.broken else ''}",
+        ": ".join(filter(None, (level.state.value, ", ".join(level.broken or level.undecided)))),
     )
 
 
@@ -52,7 +51,10 @@ def limit_lines(document: CapacityDocument) -> list[str]:
 
 def rule_lines(document: CapacityDocument) -> list[str]:
     """Return a line for each rule with the rates between which it breaks."""
-    return [
-        f"{printable(item.rule)}: holds at {figure_of(item.holds_per_s)}, breaks at {figure_of(item.breaks_per_s)}"
-        for item in document.result.rules
-    ]
+    return [f"{printable(item.rule)}: {_bounds(item)}" for item in document.result.rules if document.levels]
+
+
+def _bounds(rule: RuleCapacity) -> str:
+    rates = {"holds at": rule.holds_per_s, "breaks at": rule.breaks_per_s}
+    known = [f"{what} {given(rate, '/s')}" for what, rate in rates.items() if rate is not None]
+    return ", ".join(known) or "undecided at every rate"

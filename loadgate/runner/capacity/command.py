@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from loadgate.analysis.capacity.level import Level
@@ -42,7 +42,7 @@ from loadgate.report.capacity.text import capacity_text
 from loadgate.run.document import RunDocument
 from loadgate.run.document.parts import iso_time
 from loadgate.runner.capacity.criteria import JudgedRule, capacity_rules, judged_rules
-from loadgate.runner.capacity.request import CapacityError, CapacityRequest
+from loadgate.runner.capacity.request import HOST_VARIABLE, CapacityError, CapacityRequest
 from loadgate.runner.capacity.trials import latencies_of, resources_of, trial_of, values_of
 from loadgate.runner.headless import Fresh, StoppedError, measured_run
 from loadgate.runner.run import Say
@@ -70,9 +70,10 @@ def capacity(request: CapacityRequest, project: Project, say: Say) -> ExitCode:
         CapacityError, DescribeError: The request or the suite is wrong.
         TargetError, NoRunError: A trial cannot be carried out.
     """
+    request = replace(request, host=request.host or os.environ.get(HOST_VARIABLE) or None)
     request.check()
     if request.host is None and project.target is None:
-        raise CapacityError("no host to test: use --host, or declare [tool.loadgate.target]")
+        raise CapacityError(f"no host to test: use --host, set {HOST_VARIABLE}, or declare [tool.loadgate.target]")
     with Signals() as signals, frozen_loadgate() as variables:
         try:
             suite = suite_of(request.locustfile, request.profile, request.first, project=project, variables=variables)
@@ -155,7 +156,10 @@ class _Searching:
             StoppedError: A signal has stopped it.
             TargetError, NoRunError: A trial cannot be carried out.
         """
-        self.say(f"profile {self.suite.profile}: searching for at most {duration(self.plan.budget_s)}")
+        what = "searching" if self.plan.at_least is None else f"trying {given(self.plan.at_least, '/s')}"
+        host = self.request.host
+        where = f"at {without_credentials(host)}" if host else "with a fresh target for each trial"
+        self.say(f"profile {self.suite.profile}: {what} for at most {duration(self.plan.budget_s)}, {where}")
         while isinstance(step := self.search.step(), NextTrial):
             began = time.monotonic()
             self._rest(step.rest_s)
@@ -222,14 +226,14 @@ class _Searching:
 
     def _progress(self, step: NextTrial, trial: Trial) -> str:
         """Return a line on a trial: its rate, what it shows, and what its rate shows so far."""
-        what = f"trial {len(self.records)}, {step.purpose.value}: {given(step.rate_per_s, '/s')}"
-        what += f" for {duration(step.length_s)}: "
+        what = f"trial {len(self.records)} ({step.purpose.value}): {given(step.rate_per_s, '/s')}"
+        what += f" for {duration(step.length_s)}"
         if trial.void is not None:
-            return f"{what}proves nothing: {trial.void.reason}"
+            return f"{what} proves nothing: {trial.void.reason}"
         (level,) = (level for level in self.search.levels if level.rate_per_s == step.rate_per_s)
         latencies = self.seen[step.rate_per_s].latencies
-        broken = f" ({', '.join(level.broken)})" if level.broken else ""
-        return f"{what}p95 {milliseconds(latencies.p95_ms)}, {level.state.value}{broken}"
+        why = ", ".join(level.broken or level.undecided)
+        return f"{what}, p95 {milliseconds(latencies.p95_ms)}, {level.state.value}{f': {why}' if why else ''}"
 
     def document(self, end: End, started_at: str, unjudged: Sequence[UnjudgedRule]) -> CapacityDocument:
         """Return the document of the search."""
@@ -274,6 +278,7 @@ class _Searching:
             trials=len(level.trials),
             completion=level.queue.completion,
             broken=list(level.broken),
+            undecided=list(level.undecided),
             shares=[
                 ShareRecord(
                     rule=share.criterion.rule,

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from loadgate import units
 from loadgate.checks import host_problem
 from loadgate.credentials import without_credentials
+from loadgate.environment import named, quoted
 from loadgate.errors import RequestError
-from loadgate.shape.arrivals import parse_rate
+from loadgate.shape.arrivals import ArrivalSchedule, parse_rate
+from loadgate.units import compact_duration
+
+HOST_VARIABLE = "TARGET_HOST"
+"""The environment variable with the host, if it is not given."""
 
 MAX_RATE = 1e6
 """Arrivals per second, more than any generator can make."""
@@ -66,9 +72,7 @@ class CapacityRequest:
 
     def _problems(self) -> Iterator[str]:
         if self.host and (problem := host_problem(self.host)):
-            yield without_credentials(f"--host: {problem}")
-        if self.at_least_per_s is not None and self.to is not None:
-            yield "--at-least tries only its own rate; leave out --to"
+            yield without_credentials(named(problem, self.host, HOST_VARIABLE))
         if self.first_per_s > self.to_per_s:
             yield "--from must not be above --to"
         if not 0.01 <= self.width <= 1:
@@ -78,15 +82,28 @@ class CapacityRequest:
                 yield f"{name} and --settle together must be whole seconds, because Locust has no shorter runs"
         if self.trial_s < 10 or self.confirm_s < self.trial_s:
             yield "--trial must be at least 10s, and --confirm at least as long as --trial"
+        if self.budget_s < self._least_budget_s:
+            what = "a trial" if self.at_least_per_s is not None else "one trial and the confirmation"
+            least = compact_duration(math.ceil(self._least_budget_s))
+            yield f"--budget must be at least {least}, the time of {what} with --settle"
+
+    @property
+    def _least_budget_s(self) -> float:
+        """Return the time without which the request can have no conclusion, in seconds."""
+        trial_s = self.settle_s + self.trial_s
+        return trial_s if self.at_least_per_s is not None else trial_s + self.settle_s + self.confirm_s
 
 
 def _rate(option: str, text: str) -> float:
     try:
         schedule = parse_rate(text)
-    except ValueError as error:
-        raise CapacityError(f"{option}: {error}") from error
+    except ValueError:
+        schedule = ArrivalSchedule()
     if len(schedule.segments) != 1:
-        raise CapacityError(f"{option}: give one rate, such as 50/s; {text!r} is a ramp")
+        problem = "is not one arrival rate above 0; write it like 50/s or 90/min"
+        if re.fullmatch(r"[0-9]{0,6}[1-9][0-9]{0,6}", text):
+            problem = f"has no unit; did you mean {text}/s?"
+        raise CapacityError(f"{option}: {quoted(text)} {problem}")
     if schedule.peak_rate > MAX_RATE:
         raise CapacityError(f"{option}: {text!r} is above {units.given(MAX_RATE, '/s')}")
     return schedule.peak_rate

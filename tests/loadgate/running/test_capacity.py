@@ -44,7 +44,8 @@ loadgate.install(
     generator_limits=HealthLimits(cpu_share=100, lag_p99_ms=60_000, throttled_share=1),
 )
 """
-SHORT = ("steady", "--trial", "10s", "--confirm", "10s", "--settle", "1s")
+ONE_RATE = ("steady", "--trial", "10s", "--settle", "1s")
+SHORT = (*ONE_RATE, "--confirm", "10s")
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def search(folder: Path) -> tuple[Path, dict[str, Any]]:
 
 @FULL
 def test_a_rate_below_the_capacity_is_sustained(folder: Path) -> None:
-    done = finish(loadgate_command("capacity", *SHORT, "--at-least", "20/s"), folder)
+    done = finish(loadgate_command("capacity", *ONE_RATE, "--at-least", "20/s"), folder)
     assert done.returncode == PASS, done.stdout + done.stderr
     assert "PASS: sustains at least 20/s" in done.stdout
     found, document = search(folder)
@@ -89,7 +90,7 @@ def test_a_search_judges_the_rule_on_the_capacity_and_a_run_does_not(folder: Pat
 @FULL
 def test_a_rate_above_the_capacity_breaks(folder: Path) -> None:
     """Four slots of 0.1 s complete 40 requests per second."""
-    done = finish(loadgate_command("capacity", *SHORT, "--at-least", "90/s"), folder)
+    done = finish(loadgate_command("capacity", *ONE_RATE, "--at-least", "90/s"), folder)
     assert done.returncode == FAIL, done.stdout + done.stderr
     assert "FAIL: does not sustain 90/s; first to break: growing queue" in done.stdout.replace("\n  ", " ")
 
@@ -107,7 +108,8 @@ def test_an_interrupted_search_leaves_nothing(folder: Path) -> None:
     ("arguments", "words"),
     [
         (("nothing",), "unknown load profile 'nothing'"),
-        (("steady", "--from", "5"), "--from: '5' is not an arrival rate"),
+        (("steady", "--from", "5"), "--from: '5' has no unit; did you mean 5/s?"),
+        (("steady", "--at-least", "5/s", "--from", "1/s", "--confirm", "1m"), "leave out --from and --confirm"),
         (("steady", "--width", "x"), "'x' is not a percentage"),
     ],
 )

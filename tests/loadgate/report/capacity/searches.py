@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from loadgate.analysis.capacity.crossing import rule_bounds
 from loadgate.analysis.capacity.level import Level, level_of
 from loadgate.analysis.capacity.plan import End, Ending, Purpose
@@ -25,12 +27,13 @@ RULE = "auth: p95 < 500ms"
 CRITERION = Criterion(RULE, 0.05)
 STARTED_AT = iso_time(1_777_593_600.0)
 FOUND = End(Ending.SUSTAINS, 184, 192, is_confirmed=True)
-RATES = {20: 0.0, 92: 0.0, 184: 0.01, 192: 0.5, 384: 1.0}
+RATES: dict[float, float] = {20: 0.0, 92: 0.0, 184: 0.01, 192: 0.5, 384: 1.0}
 
 
-def level(rate_per_s: float, share: float) -> Level:
+def level(rate_per_s: float, share: float, seconds: int = 30) -> Level:
     second = Second(100, round(100 * share))
-    trial = Trial(rate_per_s, 30, {RULE: (second,) * 30}, 3000, 3000, 0.0, (1.0,) * 30)
+    arrivals = 100 * seconds
+    trial = Trial(rate_per_s, seconds, {RULE: (second,) * seconds}, arrivals, arrivals, 0.0, (1.0,) * seconds)
     return level_of([trial], [CRITERION])
 
 
@@ -49,6 +52,7 @@ def record(found: Level) -> LevelRecord:
         trials=len(found.trials),
         completion=found.queue.completion,
         broken=list(found.broken),
+        undecided=list(found.undecided),
         shares=[
             ShareRecord(
                 rule=RULE, bad=share.bad, requests=share.requests, value_ms=p95_ms, limit=0.05, low=0.0, high=1.0,
@@ -67,8 +71,10 @@ def document(
     profile: str = "medium",
     started_at: str = STARTED_AT,
     rules: str = "",
+    rates: Mapping[float, float] = RATES,
+    seconds: int = 30,
 ) -> CapacityDocument:
-    levels = [level(rate, share) for rate, share in RATES.items()]
+    levels = [level(rate, share, seconds) for rate, share in rates.items()]
     records = [record(found) for found in levels]
     search = SearchRecord(
         profile=profile, target="a fresh target for each trial", first_per_s=5, to_per_s=None,

@@ -10,19 +10,20 @@ from loadgate.analysis.capacity.plan import End, Ending, Fit
 from loadgate.exit_codes import ExitCode
 from loadgate.report.capacity.artefacts import SEARCH_FILES
 from loadgate.report.capacity.curve import charts
-from loadgate.report.capacity.document import FRESH, CapacityDocument
+from loadgate.report.capacity.document import FRESH, CapacityDocument, ResourceUse
 from loadgate.report.capacity.history import capacities_json, capacities_text, past_searches
 from loadgate.report.capacity.page import html_page
 from loadgate.report.capacity.stored import capacity_on, load_hash, stored_searches
 from loadgate.report.capacity.summary import markdown_summary
 from loadgate.report.capacity.text import capacity_text
+from loadgate.report.capacity.use import gave_out
 from loadgate.report.fingerprint import short_hash
 from loadgate.report.pruning import Pruned, prune
 from loadgate.report.rebuilding import rebuild
 from loadgate.run.document.environment import EnvironmentRecord, FingerprintRecord, MachineClassRecord, MachineRecord
 from loadgate.run.document.parts import iso_time
 from tests.loadgate.report.ab.documents import HOSTILE
-from tests.loadgate.report.capacity.searches import FOUND, RULE, document
+from tests.loadgate.report.capacity.searches import FOUND, RULE, document, level, record
 
 
 def test_the_conclusion_names_the_bounds_what_broke_and_what_gave_out() -> None:
@@ -67,8 +68,33 @@ def test_the_text_fits_the_terminal() -> None:
     assert text.strip().startswith("PASS: sustains 184/s [holds at 184, breaks at 192]")
     assert max(map(len, text.splitlines())) <= 80
     assert "192/s" in text
-    assert f"{RULE}: holds at 184, breaks at 192" in text
+    assert f"{RULE}: holds at 184/s, breaks at 192/s" in text
     assert "not judged: auth: requests > 10" in text
+
+
+def test_an_undecided_rate_says_which_rule_and_how_many_requests_it_needs() -> None:
+    """At 5 %, 127 requests without a bad one show that the rule holds (calc: 2.5758² · 0.95 / 0.05 = 126.06)."""
+    end = End(Ending.BETWEEN, None, None, "the budget ended")
+    found = document(end, rates={20: 0.0}, seconds=1)
+    assert f"undecided: {RULE}" in capacity_text(found, None)
+    assert f"<td>{RULE.replace('<', '&lt;')}</td>" in html_page(found)
+    assert found.result.sentence == (
+        "no rate was found to hold; the budget ended; "
+        f"at 20/s, {RULE} cannot hold with 100 requests; it needs at least 127, so a longer --trial would decide"
+    )
+    assert f"{RULE}: undecided at every rate" in capacity_text(found, None)
+    nothing = capacity_text(document(end, rates={}), None)
+    assert "TRIALS" not in nothing
+    assert RULE not in nothing
+
+
+def test_the_cpu_of_other_processes_is_not_that_of_the_target() -> None:
+    machine = ResourceUse(resource="machine", quantity="cpu", used=1.9, limit=2.0)
+    found = record(level(192, 1.0)).model_copy(
+        update={"resources": [machine, ResourceUse(resource="api", quantity="cpu", used=0.1)]}
+    )
+    assert gave_out(found) == ["CPU 1.90 of 2 cores, of which the target used 0.100"]
+    assert gave_out(found.model_copy(update={"resources": [machine]})) == ["CPU 1.90 of 2 cores"]
 
 
 def test_the_summary_has_a_row_for_each_rate() -> None:

@@ -11,15 +11,19 @@ from loadgate.runner.capacity.request import CapacityError, CapacityRequest
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"first": "fast"}, "--from: 'fast' is not an arrival rate"),
-        ({"to": "1..9/s over 1m"}, "--to: give one rate"),
+        ({"first": "fast"}, "--from: 'fast' is not one arrival rate"),
+        ({"first": "5"}, "--from: '5' has no unit; did you mean 5/s?"),
+        ({"first": "0/s"}, "--from: '0/s' is not one arrival rate above 0"),
+        ({"first": "1..9/s"}, "--from: '1..9/s' is not one arrival rate above 0"),
+        ({"to": "1..9/s over 1m"}, "--to: '1..9/s over 1m' is not one arrival rate above 0; write it like 50/s"),
         ({"at_least": "2000000/s"}, "--at-least: '2000000/s' is above 1,000,000/s"),
-        ({"at_least": "5/s", "to": "9/s"}, "leave out --to"),
         ({"first": "10/s", "to": "9/s"}, "--from must not be above --to"),
         ({"width": 0.001}, "--width must be from 1% to 100%"),
         ({"trial_s": 20.5}, "whole seconds"),
         ({"trial_s": 5.0}, "--trial must be at least 10s"),
         ({"confirm_s": 20.0}, "--confirm at least as long"),
+        ({"budget_s": 159.0}, "--budget must be at least 2m40s, the time of one trial and the confirmation"),
+        ({"budget_s": 34.0, "at_least": "5/s"}, "--budget must be at least 35s, the time of a trial with --settle"),
         ({"host": "localhost"}, "--host: "),
     ],
 )
