@@ -1,4 +1,4 @@
-"""The width of the terminal, and the wrapping of lines."""
+"""The width of the terminal, the wrapping of lines, and colours and links in them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TextIO
 
 MIN_COLUMNS = 20
@@ -21,6 +22,8 @@ COLOUR_VARIABLE = "LOADGATE_COLOUR"
 _OUTCOME = re.compile(r"^(PASS|FAIL|INCONCLUSIVE)\b|(?<=  )(PASS|FAIL|INCONCLUSIVE)$", re.MULTILINE)
 _COLOURS = {"PASS": "\x1b[1;32m", "FAIL": "\x1b[1;31m", "INCONCLUSIVE": "\x1b[1;33m"}
 _PLAIN = "\x1b[0m"
+_REPORT = re.compile(r"^(report:\s+)(\S.*)$", re.MULTILINE)
+_LINK = "\x1b]8;;{address}\x1b\\{text}\x1b]8;;\x1b\\"
 
 
 def can_draw(out: TextIO, environment: Mapping[str, str]) -> bool:
@@ -29,14 +32,24 @@ def can_draw(out: TextIO, environment: Mapping[str, str]) -> bool:
     return out.isatty() and not is_plain
 
 
-def coloured(text: str, out: TextIO, environment: Mapping[str, str]) -> str:
-    """Return a text for an output, with its outcomes in colour if the output can show it.
+def decorated(text: str, out: TextIO, environment: Mapping[str, str]) -> str:
+    """Return a text for an output, with its outcomes in colour and its reports as links if the output can show it.
 
-    Outcomes are at the start of a line, or in the last column of a table.
+    Outcomes are at the start of a line, or in the last column of a table. A report is the path of a file after
+    `report:` at the start of a line. Decorate a text after it was wrapped, because escape sequences have no width.
     """
     if COLOUR_VARIABLE not in environment and not can_draw(out, environment):
         return text
-    return _OUTCOME.sub(lambda found: f"{_COLOURS[found[0]]}{found[0]}{_PLAIN}", text)
+    linked = _REPORT.sub(_with_link, text)
+    return _OUTCOME.sub(lambda found: f"{_COLOURS[found[0]]}{found[0]}{_PLAIN}", linked)
+
+
+def _with_link(found: re.Match[str]) -> str:
+    """Return a report as a hyperlink (OSC 8), or as it is if there is no such file."""
+    before, path = found.groups()
+    if not Path(path).is_file():
+        return found[0]
+    return before + _LINK.format(address=Path(path).resolve().as_uri(), text=path)
 
 
 def terminal_columns(environment: Mapping[str, str]) -> int | None:

@@ -20,21 +20,27 @@ WORKER_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 @commands.command(name="up")
 def up(
+    *,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the API; 0 selects a free port.")] = 8000,
     workers: Annotated[int, typer.Option(min=1, max=64, help="API processes.")] = 1,
     data: Annotated[Path, typer.Option(help="Folder of the database, the Redis data and the logs.")] = Path(".local"),
     ephemeral: Annotated[bool, typer.Option("--ephemeral", help="Use a temporary folder, deleted at the end.")] = False,
     logs: Annotated[Path | None, typer.Option(help="Folder of the logs only; also kept with --ephemeral.")] = None,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="In development, restart the API and the worker if Python files change.")
+    ] = False,
 ) -> None:
     """Run the whole stack until Ctrl-C.
 
-    It is Redis, the migrations, a Celery worker and the API, whose URL is printed when it is ready.
+    It is Redis, the migrations, a Celery worker and the API, whose URL is printed when it is ready. Migrations run only
+    at the start, so a new one needs a new start or inference-core migrate.
     """
     from inference_core.app.stack.up import StackOptions, run_stack
 
     with one_line_errors():
         read_settings()
-        run_stack(StackOptions(port=port, workers=workers, data=None if ephemeral else data, logs=logs), say)
+        folder = None if ephemeral else data
+        run_stack(StackOptions(port=port, workers=workers, data=folder, logs=logs, reload=reload), say)
 
 
 @commands.command(name="serve")

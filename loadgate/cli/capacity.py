@@ -7,15 +7,10 @@ from typing import Annotated
 
 import typer
 
-from loadgate.cli.options import Locustfile, duration, share
+from loadgate.cli.options import Locustfile, duration, is_given, share
 from loadgate.cli.output import say_text
 
 _ONLY_OF_A_SEARCH = {"first": "--from", "to": "--to", "width": "--width", "confirm": "--confirm"}
-
-
-def _is_given(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
 
 
 def capacity_command(
@@ -64,7 +59,7 @@ def capacity_command(
     from loadgate.runner.capacity.command import capacity
     from loadgate.runner.capacity.request import CapacityError, CapacityRequest
 
-    if at_least is not None and (unused := [*filter(partial(_is_given, context), _ONLY_OF_A_SEARCH)]):
+    if at_least is not None and (unused := [*filter(partial(is_given, context), _ONLY_OF_A_SEARCH)]):
         options = " and ".join(_ONLY_OF_A_SEARCH[name] for name in unused)
         raise CapacityError(f"--at-least tries only its own rate; leave out {options}")
     request = CapacityRequest(

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from loadgate.cli import baselines, capacity, cluster, comparing, results, running
+from loadgate.cli.options import value_message
 from loadgate.cli.output import print_error, say
 from loadgate.errors import CommandError, os_error_text
 from loadgate.exit_codes import ExitCode
@@ -49,7 +50,7 @@ def app() -> None:
 
 def _usage_text(error: typer.TyperException) -> str:
     """Return what is wrong with the command line, and the help that says what is right."""
-    message = error.format_message()
+    message = value_message(error) or error.format_message()
     context = getattr(error, "ctx", None)
     if context is None:
         return message or "a command is missing; see loadgate --help"

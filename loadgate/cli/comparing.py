@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
-from loadgate.cli.options import Locustfile, duration, share
+from loadgate.cli.options import Locustfile, duration, is_given, share
 from loadgate.cli.output import say, say_text, say_wrapped
 
 Profile = Annotated[str, typer.Option(envvar="LOAD_PROFILE", help="Load profile; by default, that of the suite.")]
@@ -24,7 +24,23 @@ Settle = Annotated[
 ]
 
 
+_ONLY_FOR = {"rules": ("ignore", "worse", "ignore_ms"), "memory": ("ignore_bytes",)}
+"""The options that only one --metric reads."""
+
+
+def _refuse_unused(context: typer.Context, metric: str) -> None:
+    """Raise AbError if an option was given that has no effect with this metric."""
+    from loadgate.runner.ab.request import AbError
+
+    for needed, names in _ONLY_FOR.items():
+        given = [name for name in names if is_given(context, name)]
+        if needed != metric and given:
+            option = f"--{given[0].replace('_', '-')}"
+            raise AbError(f"{option} has no effect with --metric {metric}; leave it out")
+
+
 def ab_command(
+    context: typer.Context,
     *,
     base: Annotated[
         str | None,
@@ -81,6 +97,7 @@ def ab_command(
     from loadgate.runner.ab.command import ab
     from loadgate.runner.ab.request import AbRequest
 
+    _refuse_unused(context, metric)
     request = AbRequest(
         base=base,
         head=head,

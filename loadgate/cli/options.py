@@ -8,10 +8,41 @@ import typer
 
 from loadgate.units import duration_s
 
+_EXPECTED = {
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "int_parsing": "must be a whole number",
+    "int_parsing_size": "must be a whole number that is not so large",
+    "float_parsing": "must be a number",
+}
+"""The texts for the kinds of Pydantic's errors."""
+
 Locustfile = Annotated[
     str | None,
     typer.Option("--locustfile", "-f", help="Locustfile, comma-separated list, or folder, instead of the project's."),
 ]
+
+
+def is_given(context: typer.Context, name: str) -> bool:
+    """Return whether an option was given on the command line. `name` is that of the parameter of the function."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def value_message(error: typer.TyperException) -> str:
+    """Return what is wrong with the value of an option, as in `--pairs 1: must be at least 2`. "" for other errors."""
+    message, names = getattr(error, "message", ""), getattr(getattr(error, "param", None), "opts", ())
+    if not isinstance(error, typer.BadParameter) or not message or not names:
+        return ""
+    from pydantic import ValidationError
+
+    option = max(names, key=len)
+    if isinstance(error.__cause__, ValidationError):
+        (first, *_) = error.__cause__.errors()
+        if expected := _EXPECTED.get(first["type"]):
+            return f"{option} {first['input']}: {expected.format(**first.get('ctx', {}))}"
+        message = message.removeprefix("Value error, ")
+    return f"{option}: {message}"
 
 
 def duration(text: str) -> float:

@@ -18,18 +18,23 @@ def can_show(characters: str) -> bool:
     return True
 
 
-def say(line: str) -> None:
-    """Print a line. Characters that standard output does not have are escaped."""
+def say(text: str) -> None:
+    """Print lines. A terminal shows outcomes in colour and reports as links.
+
+    Characters that standard output does not have are escaped.
+    """
+    from loadgate.terminal import decorated
+
     encoding = getattr(sys.stdout, "encoding", None) or "ascii"
-    print(line.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+    print(decorated(text, sys.stdout, os.environ).encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
 def say_wrapped(lines: Iterable[str]) -> None:
     """Print lines and wrap them at the width of the terminal."""
     from loadgate.terminal import terminal_columns, wrapped
 
-    for line in wrapped(lines, terminal_columns(os.environ)):
-        say(line)
+    if shown := wrapped(lines, terminal_columns(os.environ)):
+        say("\n".join(shown))
 
 
 def say_text(text: str) -> None:

@@ -85,7 +85,7 @@ def history(
     """List past runs and their verdicts.
 
     The newest run comes first. A sparkline shows the values of each rule over time. For each change, --changes prints
-    the loadgate ab command that can prove it.
+    the loadgate ab command that can prove it. It examines rules with values of at least 14 runs of the same load.
     """
     from loadgate.paths import RUNS, SEARCHES, shown_path
     from loadgate.project import load_project

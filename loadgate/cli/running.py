@@ -106,16 +106,23 @@ def doctor(
 
 
 def profiles(locustfile: Locustfile = None) -> int:
-    """List the load profiles of the suite."""
+    """List the load profiles of the suite, each with its load, stages, users and rules."""
     from loadgate.project import load_project
     from loadgate.runner.describe import describe, suite_files
 
     declared = describe(suite_files(locustfile, load_project()))
-    width = max((len(profile["name"]) for profile in declared["profiles"]), default=0)
     lines = []
     for profile in declared["profiles"]:
         mark = " (default)" if profile["name"] == declared["default"] else ""
-        lines.append(f"{profile['name']:<{width}}  {profile['load']:<24}  {profile['description']}{mark}".rstrip())
-        lines += [f"{'':<{width}}  {problem}" for problem in profile["problems"]]
-    say_wrapped(lines)
+        users = [f"{name} {weight}" for name, weight in profile["weights"].items() if weight]
+        lines += [
+            f"{profile['name']}{mark}: {profile['load'] or 'cannot be run'}",
+            *([f"  {profile['description']}"] if profile["description"] else []),
+            *(f"  stage {stage}" for stage in profile["stages"]),
+            *([f"  users by weight: {', '.join(users)}"] if users else []),
+            *(f"  rule {rule}" for rule in profile["rules"]),
+            *(f"  {problem}" for problem in profile["problems"]),
+            "",
+        ]
+    say_wrapped(lines[:-1])
     return ExitCode.PASS

@@ -24,7 +24,7 @@ from loadgate.exit_codes import ExitCode
 from loadgate.generator.locust_patches import replace_of
 from loadgate.generator.plan import needs_host, option_problem
 from loadgate.generator.plugin import LoadGate
-from loadgate.generator.suite import refuse, validated
+from loadgate.generator.suite import Suite, refuse, validated
 
 NO_SOURCE = re.compile(r"^/(dev|proc|sys)/|/__pycache__/")
 
@@ -64,22 +64,30 @@ def _main(mark: str, path: str, run_arguments: Sequence[str]) -> None:
         running = [user for user in user_classes.values() if user.weight > 0 or user.fixed_count > 0]
         host = {"host": options_read.host or "", "needs_host": needs_host(running)}
         host |= {"rules": [str(rule) for rule in rules]}
-    classes = [user.__name__ for user in suite.user_classes]
-    profiles = [
-        {
-            "name": name,
-            "description": item.description,
-            "load": "" if (problems := item.problems(classes)) else item.load_text,
-            "run_time_s": None if problems else item.run_time_s,
-            "rate_per_s": None if problems else item.mean_rate_per_s,
-            "weights": dict(item.weight_config),
-            "problems": problems,
-        }
-        for name, item in suite.profiles.items()
-    ]
+    profiles = [_described(suite, name) for name in suite.profiles]
     print(
         mark + json.dumps({"default": suite.default_profile, "profiles": profiles, **host, "sources": sources.paths()})
     )
+
+
+def _described(suite: Suite, name: str) -> dict[str, Any]:
+    """Return the description of a profile."""
+    profile, rules, problems = suite.profiles[name], [], []
+    try:
+        rules = [str(rule) for rule in validated(suite, name).rules]
+    except SuiteError as error:
+        problems = str(error).splitlines()
+    return {
+        "name": name,
+        "description": profile.description,
+        "load": "" if problems else profile.load_text,
+        "stages": [] if problems else profile.stage_texts,
+        "rules": rules,
+        "run_time_s": None if problems else profile.run_time_s,
+        "rate_per_s": None if problems else profile.mean_rate_per_s,
+        "weights": {} if problems else dict(profile.weight_config),
+        "problems": problems,
+    }
 
 
 def _read_options(arguments: Sequence[str]) -> argparse.Namespace:

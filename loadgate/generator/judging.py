@@ -37,6 +37,9 @@ from loadgate.run.state import Run
 _UNTIMED = "No run time limit set"
 """Start of a log message of Locust that is wrong if the gate ends the run."""
 
+_FAST_SPAWN = "Your selected spawn rate is very high"
+"""Start of a log message of Locust that is wrong if the gate or the profile has chosen the spawn rate."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -65,6 +68,9 @@ class JudgingProcess(Process):
         if self._is_headless:
             self._check()
             self._keep_time()
+            if "spawn_rate" not in self.choice.given:
+                runners = logging.getLogger("locust.runners")
+                runners.addFilter(lambda record: not str(record.msg).startswith(_FAST_SPAWN))
 
     def _check(self) -> None:
         """Exit with an error if a precondition fails. In the web UI, the user can correct the settings instead."""

@@ -18,7 +18,7 @@ from loadgate.run.plan import Plan
 from loadgate.shape.arrivals import ArrivalSchedule
 from loadgate.shape.stages import Step, closed_steps, settling
 from loadgate.shape.weighted import weighted_order
-from loadgate.units import count
+from loadgate.units import compact_duration, count
 
 MAX_USERS = 10_000_000
 """More users than any generator can run. With much larger numbers, Locust fails during the run."""
@@ -135,12 +135,13 @@ def process_name(runner: Runner) -> str:
 def option_problem(options: Namespace) -> str | None:
     """Return the first wrong option and what it must be. `None` if all are valid."""
     if not 0 <= (options.num_users or 0) <= MAX_USERS:
-        return f"-u, --users: must be from 0 to {count(MAX_USERS)}"
+        return f"--users {options.num_users}: must be from 0 to {count(MAX_USERS)}"
     if options.run_time is not None and options.run_time <= 0:
         # For Locust, 0 means a run without end.
-        return "-t, --run-time: a run time must be above 0, such as 30s"
+        return f"--run-time {compact_duration(options.run_time)}: must be above 0, such as 30s"
     if options.settle and not options.open_model:
         return "--settle: needs an open model; give a rate, such as --rate 50/s"
     if options.settle and options.run_time and options.settle >= options.run_time:
-        return "--settle: must be shorter than the run time"
+        settle, run_time = map(compact_duration, (options.settle, options.run_time))
+        return f"--settle {settle}: must be shorter than the run time, {run_time}"
     return None

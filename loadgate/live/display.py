@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TextIO
 
-from loadgate.live.plain import plain_line
+from loadgate.live.plain import RuleChanges, plain_line
 from loadgate.live.screen import Screen
 from loadgate.live.state import LiveState
 from loadgate.live.view import live_view
@@ -20,7 +20,7 @@ FIRST_LINE_S = 2.0
 
 
 class PlainDisplay:
-    """A display that prints one line every PLAIN_INTERVAL_S."""
+    """A display that prints one line every PLAIN_INTERVAL_S, and one for each rule whose outcome has changed."""
 
     takes_output = takes_errors = False
     """Whether other processes must not write to standard output and standard error themselves."""
@@ -32,6 +32,7 @@ class PlainDisplay:
         self._out = out
         self._clock = clock
         self._due: float | None = None
+        self._changes = RuleChanges()
 
     def show(self, state: LiveState) -> None:
         """Print the state if the interval has passed."""
@@ -40,7 +41,7 @@ class PlainDisplay:
             self._due = now + FIRST_LINE_S
         elif now >= self._due:
             self._due = now + PLAIN_INTERVAL_S
-            self.say(f"{plain_line(state)}\n")
+            self.say("".join(f"{line}\n" for line in (plain_line(state), *self._changes.lines(state.rules))))
 
     def say(self, text: str) -> None:
         """Print the text."""

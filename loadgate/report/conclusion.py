@@ -20,7 +20,7 @@ from loadgate.run.document import RUN_FILE, RunDocument
 from loadgate.run.document.writing import run_document
 from loadgate.run.judgement import exit_code, judge
 from loadgate.run.state import Run
-from loadgate.terminal import coloured, terminal_columns
+from loadgate.terminal import decorated, terminal_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def show(conclusion: Conclusion, remarks: Sequence[str] = ()) -> None:
     # `loadgate run` can still change the verdict, so it adds the summary itself.
     problems = [] if RUN_FOLDER_VARIABLE in os.environ else append_job_summary(markdown_summary(conclusion.document))
     lines = "".join(f"loadgate: {line}\n" for line in (*problems, *remarks))
-    print(coloured(conclusion.text, sys.stdout, os.environ) + lines, flush=True)
+    print(decorated(conclusion.text, sys.stdout, os.environ) + lines, flush=True)
 
 
 def _write_files(

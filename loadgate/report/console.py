@@ -13,11 +13,11 @@ from loadgate.report.text import (
     OUTCOME_WORDS,
     aligned,
     printable,
-    rule_conditions,
     rule_limit,
     rule_quantity,
     rule_reason,
 )
+from loadgate.rules import rule_conditions
 from loadgate.run.document import RuleRecord, RunDocument
 from loadgate.terminal import wrapped
 from loadgate.units import count, duration, percentage

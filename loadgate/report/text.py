@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from loadgate.rules import MetricKind
+from loadgate.rules import rule_conditions
 from loadgate.run.document import RuleRecord
-from loadgate.units import duration, given, quantity
+from loadgate.run.document.verdict import VerdictRecord
+from loadgate.units import given, quantity
 
 SHORT_COMMIT = 12
 """Characters of a commit that are shown."""
@@ -34,21 +35,19 @@ def rule_subject(rule: RuleRecord) -> str:
     return f"{rule.scope}: {rule.metric}{rule_conditions(rule)}"
 
 
-def rule_conditions(rule: RuleRecord) -> str:
-    """Return what a rule reads, as in ` over 10 s in ramp`, ` after rush`, ` of 512 MB`. "" for the whole run."""
-    if rule.capacity is not None:
-        return f" of {given(rule.capacity)}{' MB' if rule.in_mb else ''}"
-    window = f" over {duration(rule.window_s)}" if rule.window_s else ""
-    preposition = "after" if rule.metric == MetricKind.RECOVERY else "in"
-    stage = f" {preposition} {rule.stage}" if rule.stage else ""
-    return window + stage + (f", compared with {rule.compared_with}" if rule.compared_with else "")
-
-
 def rule_reason(rule: RuleRecord) -> str:
     """Return the reason for a rule's outcome. If its value excludes the ramp, add the value that includes the ramp."""
     if rule.stages == "all" or rule.value_all_stages is None:
         return rule.reason
     return f"{rule.reason} (without the ramp; {rule_quantity(rule, rule.value_all_stages)} with it)"
+
+
+def verdict_sentence(verdict: VerdictRecord) -> str:
+    """Return the reason of a verdict as the start of a sentence. The name of a rule keeps its first letter."""
+    reason = verdict.reason
+    if any(reason.startswith(rule.scope) for rule in verdict.rules):
+        return reason
+    return reason[:1].upper() + reason[1:]
 
 
 def target_end(ended: str) -> str:

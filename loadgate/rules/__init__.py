@@ -12,6 +12,7 @@ from loadgate.rules.evaluate import (
     steady_stages,
 )
 from loadgate.rules.parser import RuleErrors, parse_rules
+from loadgate.rules.reasons import rule_conditions
 from loadgate.rules.thresholds import ThresholdError, from_thresholds, read_limits
 from loadgate.rules.types import Metric, MetricKind, Operator, Rule, RuleResult, Unit, Verdict
 from loadgate.rules.view import RecorderView
@@ -42,5 +43,6 @@ __all__ = [
     "parse_rules",
     "read_limits",
     "recent_view",
+    "rule_conditions",
     "steady_stages",
 ]

@@ -8,7 +8,7 @@ from loadgate.recorder import OUTSIDE, OVERALL, RAMP
 from loadgate.rules.context import EvaluationContext
 from loadgate.rules.dependence import RunBatches
 from loadgate.rules.judge import judge
-from loadgate.rules.reasons import shown
+from loadgate.rules.reasons import failed_rules, shown
 from loadgate.rules.smoke import judge_each_request
 from loadgate.rules.types import Rule, RuleResult, Verdict
 from loadgate.rules.view import RecorderView
@@ -30,10 +30,11 @@ def _overall_outcome(results: tuple[RuleResult, ...], requests: int) -> tuple[Ru
         return RuleOutcome.INCONCLUSIVE, "no request was recorded"
     if not results:
         return RuleOutcome.INCONCLUSIVE, "the run has no rules"
-    for outcome, word in ((RuleOutcome.FAIL, "failed"), (RuleOutcome.INCONCLUSIVE, "inconclusive")):
-        count = sum(result.outcome is outcome for result in results)
-        if count:
-            return outcome, f"{count} of {len(results)} {'rule' if len(results) == 1 else 'rules'} {word}"
+    if failed := [result for result in results if result.outcome is RuleOutcome.FAIL]:
+        return RuleOutcome.FAIL, failed_rules(failed)
+    if inconclusive := sum(result.outcome is RuleOutcome.INCONCLUSIVE for result in results):
+        rules = "rule" if len(results) == 1 else "rules"
+        return RuleOutcome.INCONCLUSIVE, f"{inconclusive} of {len(results)} {rules} inconclusive"
     return RuleOutcome.PASS, f"{'the rule' if len(results) == 1 else f'all {len(results)} rules'} held"
 
 

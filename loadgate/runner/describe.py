@@ -41,13 +41,14 @@ def describe(
 ) -> dict[str, Any]:
     """Return `{"default": name, "profiles": [profile, …], "host": …, "needs_host": …, "rules": [rule, …]}`.
 
-    A profile is `{name, description, load, run_time_s, rate_per_s, problems}`.
+    A profile is `{name, description, load, stages, rules, run_time_s, rate_per_s, weights, problems}`.
 
     Without `profile`, the function returns a cached description as long as its source files are unchanged.
 
     - `locustfile` has the form of Locust's -f: a file, several files with commas, or a folder.
     - If `profile` is given ("" for the default one), the function also checks that it can be run with these options.
     - `load` is a text, or "" for a profile with problems. Problems of a profile do not affect other profiles.
+    - `stages` and `rules` of a profile are lists of texts, empty for a profile with problems.
     - `run_time_s` is the length of the run, null for a profile with problems.
     - `rate_per_s` is the mean rate of arrivals of an open model, else null.
     - `host` is Locust's host for this run, "" if there is none. `needs_host` is true if the users need a host to start.

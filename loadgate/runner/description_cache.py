@@ -17,7 +17,7 @@ from typing import Any
 
 from loadgate.paths import cache_folder, write_atomically
 
-FORMAT = 3
+FORMAT = 4
 MAX_STORED = 50
 VOLATILE = frozenset({"COLUMNS", "LINES", "OLDPWD", "PWD", "SHLVL", "_"})
 """Environment variables that change between commands and do not affect the profiles of a suite."""

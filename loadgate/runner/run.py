@@ -40,7 +40,7 @@ from loadgate.runner.describe import describe, suite_files
 from loadgate.runner.locust_process import run_locust
 from loadgate.runner.signals import Signals
 from loadgate.runner.target import ManagedTarget, managed_target
-from loadgate.terminal import terminal_columns, wrapped
+from loadgate.terminal import can_draw, terminal_columns, wrapped
 
 Say = Callable[[str], None]
 
@@ -153,6 +153,8 @@ class _Launch:
         try:
             publish(self.folder, report)
             self.say(f"report: {shown_path(report)}")
+            if can_draw(sys.stdout, os.environ):
+                self.say("open it with: loadgate open")
         except OSError as error:
             self.say(f"loadgate: not written: {shown_path(report)}: {error.strerror or error}")
             self.say(f"report: {shown_path(self.folder / REPORT_FILE)}")

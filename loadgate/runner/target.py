@@ -19,6 +19,7 @@ import psutil
 
 from loadgate.errors import CommandError
 from loadgate.parent_process import stop_with_parent
+from loadgate.paths import shown_path
 from loadgate.project import TargetSettings
 from loadgate.runner.bounded_log import BoundedLog
 from loadgate.units import duration
@@ -45,6 +46,7 @@ class ManagedTarget:
         self._ready_line = re.compile(settings.ready_line) if settings.ready_line else None
         self._last_lines: deque[str] = deque(maxlen=LAST_LINES)
         self._url_found = threading.Event()
+        self._log_path = log_path
         self._log = BoundedLog(log_path)
         try:
             # In its own session, one signal reaches the whole process group, and a Ctrl-C in the terminal does not
@@ -98,12 +100,21 @@ class ManagedTarget:
             if give_up():
                 raise TargetError("interrupted while the target was starting")
             if time.monotonic() >= deadline:
-                tail = "".join(f"\n    {line}" for line in self._last_lines)
-                raise TargetError(
-                    f"the target was not ready within {duration(self._settings.timeout)} "
-                    f"(command: {' '.join(self._settings.command)}){tail}"
-                )
+                raise TargetError(self._not_ready())
             self._url_found.wait(POLL_S)
+
+    def _not_ready(self) -> str:
+        """Return what was waited for, and what the target has printed instead."""
+        settings = self._settings
+        missing = f"{settings.ready_url} (ready_url) did not answer"
+        if self._ready_line:
+            missing = f"no line of its output matched ready_line, {settings.ready_line!r}"
+        tail = "".join(f"\n    {line}" for line in self._last_lines)
+        return (
+            f"the target was not ready within {duration(settings.timeout)}: {missing}\n"
+            f"(command: {' '.join(settings.command)}; output: {shown_path(self._log_path)})\n"
+            f"{'its last lines:' if tail else 'it printed nothing'}{tail}"
+        )
 
     def stop(self) -> None:
         """Stop the process group with SIGTERM, and after `stop_timeout` with SIGKILL. Wait until all have ended."""

@@ -91,6 +91,16 @@ class LoadProfile:
         users = max((stage.users or 0 for stage in self.stages), default=self.users)
         return f"{count(users)} users, {given(self.spawn_rate, '/s')}, {length}"
 
+    @property
+    def stage_texts(self) -> list[str]:
+        """Return a summary of each stage: `base: 15 arrivals/s, 1 min`, or `rush: 8 users, 30 s with a ramp of 5 s`."""
+        texts = []
+        for name, stage in zip(self.stage_names, self.stages, strict=True):
+            load = f"{count(stage.users)} users" if stage.users is not None else f"{given(stage.rate)} arrivals/s"
+            ramp = f" with a ramp of {duration(stage.ramp_s)}" if stage.ramp_s else ""
+            texts.append(f"{name}: {load}, {duration(stage.duration_s)}{ramp}")
+        return texts
+
     def arrivals(self) -> ArrivalSchedule | None:
         """Return the schedule of an open model, None for a closed one. Raises ValueError if `rate` cannot be read."""
         if self.rate is not None:

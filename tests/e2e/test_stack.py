@@ -185,6 +185,26 @@ def test_on_a_terminal_the_stack_shows_its_log(tmp_path: Path) -> None:
 
 
 @pytest.mark.full
+def test_a_changed_file_restarts_the_processes_of_the_service(tmp_path: Path) -> None:
+    code = tmp_path / "shop" / "service.py"
+    code.parent.mkdir()
+    code.write_text("from inference_core.service import service\n")
+    (tmp_path / "pyproject.toml").write_text('[tool.inference_core]\nservice = "shop.service:service"\n')
+    with running_stack(tmp_path, "--port", "0", "--ephemeral", "--reload") as stack:
+        assert "Changes of Python files restart it." in stack.text
+        before = stack.family()
+        code.write_text("from inference_core.service import service  # changed\n")
+        wait_until(lambda: "the API is ready after " in stack.text, within_s=90, what="the restart")
+        assert "shop/service.py changed: restarting the API and the worker" in stack.text
+        assert get_json(f"{stack.url}/api/v1/health/ping")["message"] == "pong"
+        kept = [process for process in before if process.is_running()]
+        assert [process.name() for process in kept if process.name().startswith("python")] == []
+        family = stack.family()
+        assert stack.end() == 0
+        assert gone([*kept, *family])
+
+
+@pytest.mark.full
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children whose parent was killed outright")
 def test_two_stacks_with_separate_folders_run_together_and_stop_cleanly(tmp_path: Path) -> None:
     closed = clean_environment(MONITORING_ACCESS="user")

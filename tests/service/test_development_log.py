@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from inference_core.app.stack.follow import LogFollower
+from inference_core.app.stack.follow import MAX_LINE_BYTES, READ_BYTES, LogFollower
 from inference_core.core.log_lines import printable
 from inference_core.core.logging import log_formatter
 from inference_core.core.telemetry.access_log import AccessLog, Answered
@@ -108,6 +108,34 @@ def test_prints_are_shown_when_their_line_is_complete(tmp_path: Path) -> None:
             stream.write(part)
         follower.poll(until_s=math.inf)
     assert [line[9:] for line in shown] == ["api a print"]
+
+
+def test_a_line_that_never_ends_is_cut_and_not_held(tmp_path: Path) -> None:
+    log = tmp_path / "api.log"
+    log.write_text("")
+    shown: list[str] = []
+    follower = LogFollower({"api": log}, shown.append, is_coloured=False)
+    for _ in range(5):
+        with log.open("a") as stream:
+            stream.write("x" * MAX_LINE_BYTES)
+        follower.poll(until_s=math.inf)
+        (file,) = follower._files.values()
+        assert len(file.rest) <= MAX_LINE_BYTES
+    (line,) = shown
+    assert line.endswith("xxx …")
+    with log.open("a") as stream:
+        stream.write("the end\nthe next line\nand a")
+    follower.poll(until_s=math.inf)
+    assert [line[9:] for line in shown[1:]] == ["api the next line"]
+    with log.open("a") as stream:
+        stream.write("nother\n")
+    follower.poll(until_s=math.inf)
+    assert [line[9:] for line in shown[2:]] == ["api and another"]
+    del shown[:]
+    line = "y" * 1023 + "\n"
+    log.write_text(log.read_text() + line * (READ_BYTES // 512))
+    follower.poll(until_s=math.inf)
+    assert len(shown) == READ_BYTES // 1024
 
 
 def test_lines_wait_until_earlier_ones_are_written(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadgate.paths import write_atomically
-from loadgate.recorder import FinishedRequest, Outcome
+from loadgate.recorder import RAMP, STEADY, FinishedRequest, Outcome
 from loadgate.rules import parse_rules
 from loadgate.run.document import RUN_FILE, GitRecord, RunDocument
 from loadgate.run.document.environment import FingerprintRecord
@@ -35,6 +35,8 @@ class Made:
     """The factor of all latencies of the group auth, whose median is 100 ms."""
     failures: int = 0
     requests: int = 400
+    in_ramp: int = 0
+    """The number of the first requests that belong to the ramp. They take four times as long."""
     seed: int = 1
     users: int = 5
     profile: str = "light"
@@ -58,15 +60,17 @@ def made_run(wanted: Made | None = None) -> RunDocument:
     rnd = random.Random(wanted.seed)
     for number in range(wanted.requests):
         group, factor = ("health", 0.1) if number % 2 else ("auth", wanted.slow)
+        is_ramp = number < wanted.in_ramp
         run.recorder.record(
             FinishedRequest(
                 f"GET {group}",
                 Outcome.FAILURE if number < wanted.failures else Outcome.SUCCESS,
                 start_s=started_s + 60 * number / wanted.requests,
-                latency_ms=100 * factor * rnd.lognormvariate(0, 0.4),
+                latency_ms=(400 if is_ramp else 100) * factor * rnd.lognormvariate(0, 0.4),
                 error="HTTP 500" if number < wanted.failures else "",
                 group=group,
-            )
+            ),
+            RAMP if is_ramp else STEADY,
         )
     return _made_on(judged(run), wanted)
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -27,13 +27,15 @@ class ChildDiedError(OperatorError):
     """Raised if a child ended by itself. The text contains its name, exit code and last log lines."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Child:
-    """A running child process and its log file."""
+    """A child process, how it was started, and its log file. A restart replaces `process`."""
 
     name: str
     process: subprocess.Popen[bytes]
     log: Path
+    command: Sequence[str]
+    env: Mapping[str, str]
 
     def last_lines(self) -> str:
         """Return the end of the log, indented for display."""
@@ -60,32 +62,48 @@ class Children:
     def start(self, name: str, command: Sequence[str], env: Mapping[str, str]) -> Child:
         """Start a child in its own session, so that a Ctrl-C in the terminal reaches only the parent."""
         log = self.logs / f"{name}.log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                command,
-                env={**inherited(os.environ), **env},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=_die_with_parent(os.getpid()) if sys.platform == "linux" else None,  # noqa: PLW1509
-            )
-        child = Child(name, process, log)
+        log.write_bytes(b"")
+        child = Child(name, _started(command, env, log), log, command, env)
         self._children.append(child)
         return child
 
-    def check(self) -> None:
-        """Check that the stack continues to run.
+    def restart(self, *names: str) -> None:
+        """Stop these children together, and start them again. Their logs continue.
+
+        Raises:
+            KeyboardInterrupt: A stop signal was received.
+        """
+        chosen = [child for child in self._children if child.name in names]
+        for child in chosen:
+            child.process.terminate()
+        deadline = time.monotonic() + self._stop_grace_s
+        for child in chosen:
+            while child.process.poll() is None and time.monotonic() < deadline:
+                self._stop_signals.check()
+                time.sleep(POLL_S)
+            _kill_group(child.process.pid)
+            child.process.wait()
+        for child in chosen:
+            child.process = _started(child.command, child.env, child.log)
+
+    def check(self, may_end: Collection[str] = ()) -> None:
+        """Check that the stack continues to run. The children `may_end` can be restarted, so they may have ended.
 
         Raises:
             KeyboardInterrupt: A stop signal was received.
             ChildDiedError: A child has ended.
         """
         self._stop_signals.check()
-        for child in self._children:
-            code = child.process.poll()
-            if code is not None:
-                raise ChildDiedError(f"{child.name} ended with code {code}; its last lines:\n{child.last_lines()}")
+        if ended := next((text for name, text in self.ended().items() if name not in may_end), None):
+            raise ChildDiedError(ended)
+
+    def ended(self) -> dict[str, str]:
+        """Return how children have ended, with their last lines, by name."""
+        return {
+            child.name: f"{child.name} ended with code {code}; its last lines:\n{child.last_lines()}"
+            for child in self._children
+            if (code := child.process.poll()) is not None
+        }
 
     def stop(self) -> None:
         """Stop all children in reverse order: SIGTERM, and after the grace period SIGKILL to the whole session.
@@ -111,6 +129,19 @@ class Children:
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
+
+
+def _started(command: Sequence[str], env: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command,
+            env={**inherited(os.environ), **env},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_die_with_parent(os.getpid()) if sys.platform == "linux" else None,  # noqa: PLW1509
+        )
 
 
 def _kill_group(group: int) -> None:

@@ -25,6 +25,9 @@ from inference_core.core.log_lines import (
 # Access lines are written up to 0.2 s after their requests.
 HOLD_BACK_S = 0.4
 EVENT_CHARACTERS = 300
+# A program can write without ever ending a line, or faster than lines are shown.
+MAX_LINE_BYTES = 64 * 1024
+READ_BYTES = 1024 * 1024
 # Below the level of warnings, these loggers describe themselves and not the service.
 INTERNAL_LOGGERS = ("uvicorn", "celery", "kombu", "amqp")
 # Except for the results of tasks.
@@ -37,13 +40,22 @@ class _File:
     path: Path
     offset: int
     rest: bytes = b""
+    is_cut: bool = False
 
     def new_lines(self) -> list[bytes]:
+        """Return complete lines, and the start of a line that is too long to wait for its end."""
         with self.path.open("rb") as log:
             log.seek(self.offset)
-            added = log.read()
+            added = log.read(READ_BYTES)
         self.offset += len(added)
         *lines, self.rest = (self.rest + added).split(b"\n")
+        if self.is_cut:
+            # The start of the first line was already returned.
+            self.is_cut, self.rest = not lines, self.rest if lines else b""
+            lines = lines[1:]
+        if len(self.rest) > MAX_LINE_BYTES:
+            lines.append(self.rest[:MAX_LINE_BYTES] + " …".encode())
+            self.is_cut, self.rest = True, b""
         return lines
 
 

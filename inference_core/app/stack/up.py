@@ -28,6 +28,7 @@ from inference_core.app.stack.children import Children
 from inference_core.app.stack.follow import LogFollower
 from inference_core.app.stack.ports import LOOPBACK, free_port, is_listening
 from inference_core.app.stack.redis_server import find_redis_server, redis_command
+from inference_core.app.stack.reload import Reloader, Sources, source_folders
 from inference_core.app.stack.stop_signals import StopSignals
 from inference_core.app.stack.terminal import hang_up_with_terminal
 from inference_core.app.stack.worker import worker_command, workers_running
@@ -59,13 +60,14 @@ class StackOptions:
     """The options of `inference-core up`.
 
     Port 0 means any free port. With `data` None, a temporary folder is used. `logs` is the folder of the log files, by
-    default one within `data`.
+    default one within `data`. With `reload`, changes of Python files restart the API and the worker.
     """
 
     port: int
     workers: int
     data: Path | None
     logs: Path | None = None
+    reload: bool = False
 
 
 def run_stack(options: StackOptions, announce: Callable[[str], None]) -> None:
@@ -75,7 +77,9 @@ def run_stack(options: StackOptions, announce: Callable[[str], None]) -> None:
         StackError, SettingsError, MigrationError, NoRedisServerError, ChildDiedError: The stack cannot start or
             continue.
     """
-    _settings()
+    environment = _settings().environment
+    if options.reload and environment != "development":
+        raise StackError(f"--reload is for development, and ENVIRONMENT is {environment}; leave it out")
     hang_up_with_terminal()
     port = options.port or free_port()
     if options.port and is_listening(options.port):
@@ -92,24 +96,34 @@ def run_stack(options: StackOptions, announce: Callable[[str], None]) -> None:
             url = _start(options, port, data, children, stop_signals)
             settings = _settings()
             is_terminal = sys.stdout.isatty()
-            for line in _greeting(settings, url, children.logs):
+            reloader = _reloader(port, children, announce) if options.reload else None
+            for line in _greeting(settings, url, children.logs, reloads=options.reload):
                 announce(line)
             if not is_terminal:
                 announce(url)  # programs wait for this line
             logs = {name: children.logs / f"{name}.log" for name in ("api", "worker")} if is_terminal else {}
             follower = LogFollower(logs, announce, is_coloured=shows_colours(sys.stdout))
             while True:
-                children.check()
+                if reloader is None:
+                    children.check()
+                else:
+                    reloader.poll()
                 follower.poll()
                 time.sleep(POLL_S)
         except KeyboardInterrupt:
             announce("stopping")
 
 
-def _greeting(settings: Settings, url: str, logs: Path) -> list[str]:
+def _reloader(port: int, children: Children, announce: Callable[[str], None]) -> Reloader:
+    return Reloader(children, Sources(source_folders()), announce, lambda: is_listening(port))
+
+
+def _greeting(settings: Settings, url: str, logs: Path, *, reloads: bool) -> list[str]:
     places = _places(settings, url, logs)
     width = max(map(len, places))
     title = f"{settings.app_title} is ready. Press Ctrl-C to stop."
+    if reloads:
+        title += " Changes of Python files restart it."
     return [title, "", *(f"  {what:<{width}}  {where}" for what, where in places.items()), ""]
 
 

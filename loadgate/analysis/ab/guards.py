@@ -16,6 +16,8 @@ MOST_MOVED = 0.02
 MOVED_CONFIDENCE = 0.99
 MOST_RATE_DIFFERENCE = 0.01
 
+_CONTROL = "The control server of the load gate, which is the same for both sides,"
+
 
 def guards(pairs: Sequence[Pair], planned: int) -> tuple[Guard, ...]:
     """Return the guards of all measured pairs. `planned` is the number of pairs at the first look."""
@@ -36,7 +38,7 @@ def _control(pairs: Sequence[Pair]) -> Guard:
         if pair.base.control_ms and pair.head.control_ms
     )
     if not moves:
-        unknown = "The control server was not measured, so it is unknown whether the sides had the same conditions."
+        unknown = f"{_CONTROL} was not measured, so it is unknown whether the machine was equally fast for both."
         return Guard("control", None, MOST_MOVED, bool(pairs), unknown)
     moved = math.expm1(median(moves))
     # The number of pairs below the true median is binomial with a probability of one half.
@@ -44,11 +46,10 @@ def _control(pairs: Sequence[Pair]) -> Guard:
     is_real = beyond > 0 and (moves[beyond - 1] > 0 or moves[-beyond] < 0)
     is_broken = is_real and abs(moved) > MOST_MOVED
     sentence = (
-        f"The control server was {units.percentage(abs(moved), MOST_MOVED)} {'slower' if moved > 0 else 'faster'} "
-        f"in the segments of head"
+        f"{_CONTROL} was {units.percentage(abs(moved), MOST_MOVED)} {'slower' if moved > 0 else 'faster'} beside head"
     )
     if is_broken:
-        sentence += ", so the conditions of the sides were not the same."
+        sentence += ", so the machine was not equally fast for both."
     else:
         sentence += ", which is within its noise." if abs(moved) > MOST_MOVED else "."
     return Guard("control", moved, MOST_MOVED, is_broken, sentence)

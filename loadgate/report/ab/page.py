@@ -113,10 +113,10 @@ def _facts(document: AbDocument) -> dict[str, str]:
 @cache
 def _environment() -> Environment:
     texts = (
-        wording.change_text, wording.detectable_text, wording.interval_text, wording.name_interval, wording.reason_text,
-        wording.value_text,
+        wording.change_text, wording.detectable_text, wording.guard_name, wording.interval_text, wording.name_interval,
+        wording.reason_text, wording.value_text,
     )  # fmt: skip
-    return environment(*texts, described, folder_link, short, pair_change)
+    return environment(*texts, described, folder_link, short, pair_number, row_unit)
 
 
 def described(item: Change) -> str:
@@ -131,6 +131,16 @@ def described(item: Change) -> str:
 def pair_change(value: float | None, item: Change) -> str:
     """Return the change of a pair of a measure."""
     return text.signed(item.measure, value)
+
+
+def row_unit(item: Change) -> str:
+    """Return the unit of all changes of a measure. "" for a number of bytes, whose unit depends on its size."""
+    return {ChangeUnit.PERCENT: "%", ChangeUnit.POINTS: "points"}.get(item.measure.unit, "")
+
+
+def pair_number(value: float | None, item: Change) -> str:
+    """Return the change of a pair without the unit of its row, which would need a line of its own in print."""
+    return pair_change(value, item).removesuffix(f" {row_unit(item)}")
 
 
 def folder_link(folder: str) -> str:

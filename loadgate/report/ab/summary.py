@@ -77,8 +77,8 @@ def _power(result: AbResult) -> list[str]:
 def _guards(result: AbResult) -> list[str]:
     """Return the guards that do not hold, without the one that is the conclusion, and the names of the others."""
     found = wording.further_broken(result)
-    lines = _within((f"- **broken guard:** {_sentence(guard.sentence)}" for guard in found), _GUARDS)
-    lines += _more(len(found) - len(lines), "broken guards")
+    lines = _within((f"- **Not fair:** {_sentence(guard.sentence)}" for guard in found), _GUARDS)
+    lines += _more(len(found) - len(lines), "conditions that are not met")
     holding = wording.holding_sentence(result.guards)
     return [*lines, *([""] if lines and holding else []), *([_sentence(holding)] if holding else [])]
 

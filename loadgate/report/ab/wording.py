@@ -23,6 +23,8 @@ from loadgate.units import (
     signed_size,
 )
 
+_CONDITIONS = {"control": "same machine speed", "rate": "same arrival rate", "pairs": "enough pairs"}
+
 MAX_IN_SENTENCE = 4
 """The maximum number of rules or names that a sentence lists."""
 
@@ -141,10 +143,15 @@ def margins_sentence(plan: PlanRecord) -> str:
     )
 
 
+def guard_name(guard: Guard) -> str:
+    """Return the condition that a guard checks, as in `same arrival rate`."""
+    return _CONDITIONS.get(guard.name, guard.name)
+
+
 def holding_sentence(guards: Sequence[Guard]) -> str:
-    """Return the names of the guards that hold. "" if none does."""
-    names = ", ".join(guard.name for guard in guards if not guard.is_broken)
-    return f"Guards that hold: {names}." if names else ""
+    """Return the conditions of a fair comparison that are met. "" if none is."""
+    names = ", ".join(guard_name(guard) for guard in guards if not guard.is_broken)
+    return f"Conditions of a fair comparison that are met: {names}." if names else ""
 
 
 def broken(guards: Sequence[Guard]) -> list[Guard]:

@@ -57,9 +57,9 @@ def _group_lines(group: GroupChanges) -> Iterator[str]:
     same = [series.subject for series in group.series if not (series.changes or series.suspicion or series.too_few)]
     if same:
         yield f"  no change: {', '.join(same)}"
-    few = [f"{series.subject} ({count(len(series.points))})" for series in group.series if series.too_few]
+    few = [f"{series.subject} has {count(len(series.points))}" for series in group.series if series.too_few]
     if few:
-        yield f"  too few values (at least {MIN_VALUES} are needed): {', '.join(few)}"
+        yield f"  not examined, because a rule needs the values of at least {MIN_VALUES} runs: {', '.join(few)}"
 
 
 def _change_lines(group: GroupChanges, series: SeriesChanges, change: Change) -> Iterator[str]:

@@ -17,7 +17,9 @@ from loadgate.report.compare.sides import ComparedRun, Remark, remarks
 from loadgate.report.compare.values import (
     METRICS,
     Quantity,
+    Window,
     common_quantities,
+    common_window,
     rule_value,
     scope_quantity,
     scope_value,
@@ -64,7 +66,7 @@ class ComparedScope:
 
 @dataclass(frozen=True, slots=True)
 class RunComparison:
-    """The result. `reason` is one sentence on the outcome."""
+    """The result. `reason` is one sentence on the outcome. `window`: the requests whose latencies are compared."""
 
     outcome: RuleOutcome
     reason: str
@@ -73,14 +75,17 @@ class RunComparison:
     rules: tuple[Compared, ...]
     scopes: tuple[ComparedScope, ...]
     remarks: tuple[Remark, ...]
+    window: Window
 
 
 def compare_runs(base: Sequence[ComparedRun], head: Sequence[ComparedRun], history: Sequence[PastRun]) -> RunComparison:
     """Compare runs of one load. `history` has past runs, newest first, which can include the compared ones."""
     found = remarks(base, head)
-    rules = _rules(base, head, _past(base, head, history))
+    window = common_window([run.document for run in (*base, *head)])
+    rules = _rules(base, head, _past(base, head, history), window)
     outcome, reason = _conclusion(rules, found, len(base), len(head))
-    return RunComparison(outcome, reason, tuple(base), tuple(head), tuple(rules), _scopes(base, head), tuple(found))
+    scopes = _scopes(base, head, window)
+    return RunComparison(outcome, reason, tuple(base), tuple(head), tuple(rules), scopes, tuple(found), window)
 
 
 def _past(base: Sequence[ComparedRun], head: Sequence[ComparedRun], history: Sequence[PastRun]) -> list[PastRun]:
@@ -106,21 +111,25 @@ class Values(NamedTuple):
     head: list[float | None]
 
 
-def _rules(base: Sequence[ComparedRun], head: Sequence[ComparedRun], past: Sequence[PastRun]) -> list[Compared]:
+def _rules(
+    base: Sequence[ComparedRun], head: Sequence[ComparedRun], past: Sequence[PastRun], window: Window
+) -> list[Compared]:
     sides = [[run.document.verdict.rules for run in side] for side in (base, head)]
     quantities = common_quantities(*sides)
-    values = [Values(*([rule_value(one, rules) for rules in side] for side in sides)) for one in quantities]
+    values = [Values(*([rule_value(one, rules, window) for rules in side] for side in sides)) for one in quantities]
     deciding = [place for place, one in enumerate(quantities) if one.decides]
-    judged = judge_runs([_run_values(quantities[place], sides, past) for place in deciding])
+    judged = judge_runs([_run_values(quantities[place], sides, past, window) for place in deciding])
     differences = dict(zip(deciding, judged, strict=True))
     return [_compared(one, values[place], differences.get(place)) for place, one in enumerate(quantities)]
 
 
-def _run_values(quantity: Quantity, sides: Sequence[Sequence[Rules]], past: Sequence[PastRun]) -> RunValues:
-    values = [[rule_value(quantity, rules) for rules in side] for side in sides]
+def _run_values(
+    quantity: Quantity, sides: Sequence[Sequence[Rules]], past: Sequence[PastRun], window: Window
+) -> RunValues:
+    values = [[rule_value(quantity, rules, window) for rules in side] for side in sides]
     base, head = map(quantity.scaled, values)
     margins = quantity.margins(quantity.mean(values[0]))
-    earlier = quantity.scaled(rule_value(quantity, run.rules, reliable=True) for run in past)
+    earlier = quantity.scaled(rule_value(quantity, run.rules, window, reliable=True) for run in past)
     return RunValues(base, head, earlier, *margins, _sampling_error(quantity, sides))
 
 
@@ -145,15 +154,17 @@ def _compared(quantity: Quantity, values: Values, difference: Difference | None 
     return Compared(quantity, before, after, change, difference)
 
 
-def _scopes(base: Sequence[ComparedRun], head: Sequence[ComparedRun]) -> tuple[ComparedScope, ...]:
+def _scopes(base: Sequence[ComparedRun], head: Sequence[ComparedRun], window: Window) -> tuple[ComparedScope, ...]:
     sides = [[_named(run.document.totals) for run in side] for side in (base, head)]
     keys = [key for key in sides[1][0] if any(key in run for run in sides[0])]
-    return tuple(ComparedScope(key[0], key[-1], tuple(_metrics(key, sides))) for key in keys)
+    return tuple(ComparedScope(key[0], key[-1], tuple(_metrics(key, sides, window))) for key in keys)
 
 
-def _metrics(key: ScopeKey, sides: Sequence[Sequence[Mapping[ScopeKey, ScopeFigures]]]) -> Iterator[Compared]:
+def _metrics(
+    key: ScopeKey, sides: Sequence[Sequence[Mapping[ScopeKey, ScopeFigures]]], window: Window
+) -> Iterator[Compared]:
     for metric in METRICS:
-        values = ([scope_value(run[key], metric) if key in run else None for run in side] for side in sides)
+        values = ([scope_value(run[key], metric, window) if key in run else None for run in side] for side in sides)
         yield _compared(scope_quantity(key[-1], metric), Values(*values))
 
 

@@ -7,11 +7,17 @@ from typing import Any
 
 from loadgate.report.compare.result import Compared, ComparedScope, RunComparison
 from loadgate.report.compare.sides import ComparedRun
-from loadgate.report.compare.values import METRICS
+from loadgate.report.compare.values import METRICS, Window
 from loadgate.report.text import OUTCOME_WORDS, SHORT_COMMIT, aligned, printable
 from loadgate.report.value_changes import change_text, interval_text, json_unit, value_text
 from loadgate.run.judgement import exit_code
 from loadgate.units import UNKNOWN
+
+WINDOWS = {
+    Window.STEADY: "latencies: without the ramp; failures: of the whole run",
+    Window.ALL: "latencies: with the ramp, because a run has too few requests without it; failures: of the whole run",
+}
+"""Which requests the values are about. A rule for a stage reads that stage."""
 
 RULES_HEAD = ("RULE", "BASE", "HEAD", "CHANGE", "INTERVAL", "OUTCOME")
 
@@ -26,6 +32,7 @@ def comparison_text(found: RunComparison, columns: int | None = None) -> list[st
         f"base: {_runs(found.base)}",
         f"head: {_runs(found.head)}",
         *(f"! {remark.sentence}" for remark in found.remarks),
+        WINDOWS[found.window],
         "",
         *_rules(found, columns),
         "",
@@ -57,6 +64,7 @@ def comparison_json(found: RunComparison) -> dict[str, Any]:
         "reason": found.reason,
         "base": [run.name for run in found.base],
         "head": [run.name for run in found.head],
+        "latencies": found.window,
         "remarks": [remark.sentence for remark in found.remarks],
         "rules": [_json(rule) for rule in found.rules],
         "scopes": [

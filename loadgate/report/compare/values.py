@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from math import exp, log, log1p
 from statistics import fmean
 
 from loadgate.analysis.ab.segments import Margins
 from loadgate.report.text import rule_subject
 from loadgate.rules import RuleOutcome, Unit
-from loadgate.run.document import RuleRecord, ScopeFigures
+from loadgate.run.document import RuleRecord, RunDocument, ScopeFigures
 
 _DECIDING = re.compile(r"p\d.*|mean|failures")
 """The metrics that `loadgate ab` compares. The values of others vary too much, or depend on the load."""
@@ -74,13 +75,39 @@ class Quantity:
         return signed if self.is_share else exp(min(signed, 700.0))
 
 
-def rule_value(quantity: Quantity, rules: Iterable[RuleRecord], *, reliable: bool = False) -> float | None:
+class Window(StrEnum):
+    """The requests whose latencies are compared, in all runs and for all rules and scopes."""
+
+    STEADY = "steady"
+    """Those without the ramp."""
+    ALL = "all"
+
+
+def common_window(documents: Sequence[RunDocument]) -> Window:
+    """Return the requests whose latencies are known in all runs: without the ramp, if no rule needed the ramp."""
+    return Window.ALL if any(_needs_ramp(document) for document in documents) else Window.STEADY
+
+
+def _needs_ramp(document: RunDocument) -> bool:
+    """Return whether a run has a ramp, and too few requests without it for one of its rules."""
+    overall = document.totals.overall
+    if overall.steady_success_ms == overall.success_ms:
+        return False
+    return any(rule.stages == "all" and rule.value_all_stages is not None for rule in document.verdict.rules)
+
+
+def rule_value(
+    quantity: Quantity, rules: Iterable[RuleRecord], window: Window = Window.STEADY, *, reliable: bool = False
+) -> float | None:
     """Return the value of a rule in a run; None without one. `reliable`: also None if the rule is inconclusive."""
     for rule in rules:
         if rule_subject(rule) == quantity.subject:
-            if rule.value is None or (reliable and rule.outcome == RuleOutcome.INCONCLUSIVE):
+            value = rule.value
+            if window is Window.ALL and rule.value_all_stages is not None:
+                value = rule.value_all_stages
+            if value is None or (reliable and rule.outcome == RuleOutcome.INCONCLUSIVE):
                 return None
-            return rule.value / 100 if quantity.is_share else float(rule.value)
+            return value / 100 if quantity.is_share else float(value)
     return None
 
 
@@ -92,12 +119,11 @@ def scope_quantity(name: str, metric: str) -> Quantity:
     return Quantity(f"{name}: {metric}", Unit.PERCENT if metric == "failures" else Unit.MS)
 
 
-def scope_value(figures: ScopeFigures, metric: str) -> float | None:
-    """Return a value of a scope: a share of failures of the run, or a latency without the ramp if it has any."""
+def scope_value(figures: ScopeFigures, metric: str, window: Window) -> float | None:
+    """Return a value of a scope: the share of failures of the whole run, or a latency of a window."""
     if metric == "failures":
         return figures.failure_rate
-    steady = figures.steady_success_ms
-    latencies = steady if steady.p50 is not None else figures.success_ms
+    latencies = figures.steady_success_ms if window is Window.STEADY else figures.success_ms
     found: float | None = getattr(latencies, metric)
     return found
 

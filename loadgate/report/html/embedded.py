@@ -19,7 +19,7 @@ from loadgate.report.html.load import arrivals_per_s
 from loadgate.report.html.resources import resource_charts
 from loadgate.report.html.series import ChartSeries, Line, ScopeSeries, chart_series, names_grid
 from loadgate.report.resources import ResourceLine
-from loadgate.report.text import rule_conditions
+from loadgate.rules import rule_conditions
 from loadgate.run.document import LatencyFigures, RunDocument, ScopeFigures
 from loadgate.run.document.baseline import BaselineRecord
 from loadgate.units import duration, given, milliseconds, plain

@@ -35,7 +35,7 @@ from loadgate.report.html.series import ChartSeries, names_grid
 from loadgate.report.html.timeline import timeline
 from loadgate.report.resources import ResourceLine, resource_lines
 from loadgate.report.summary import markdown_summary
-from loadgate.report.text import rule_limit, rule_quantity, rule_subject
+from loadgate.report.text import rule_limit, rule_quantity, rule_subject, verdict_sentence
 from loadgate.report.value_changes import change_text, interval_text
 from loadgate.run.document import RunDocument
 from loadgate.run.document.requests import ExemplarRecord
@@ -169,7 +169,7 @@ def _resource_values(document: RunDocument, series: ChartSeries, lines: Sequence
 def _environment() -> Environment:
     return environment(
         rule_gauge, rule_interval, rule_limit, rule_margin, rule_quantity, rule_subject, rule_why, breakable,
-        change_text, interval_text,
+        change_text, interval_text, verdict_sentence,
     )  # fmt: skip
 
 

@@ -47,12 +47,11 @@ def rule_why(rule: RuleRecord) -> str:
 
 
 def rule_interval(rule: RuleRecord) -> str:
-    """Return the confidence interval. "" if there is none."""
+    """Return the confidence interval. "" if there are too few requests for both of its bounds."""
     interval = rule.interval
-    if not interval:
+    if interval is None or interval.low is None or interval.high is None:
         return ""
-    low, high = ("?" if end is None else rule_quantity(rule, end) for end in (interval.low, interval.high))
-    return f"{low} to {high}"
+    return f"{rule_quantity(rule, interval.low)} to {rule_quantity(rule, interval.high)}"
 
 
 def rule_gauge(rule: RuleRecord) -> Gauge | None:

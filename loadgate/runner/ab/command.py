@@ -6,7 +6,6 @@ import contextlib
 import os
 import secrets
 import shutil
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -41,7 +40,7 @@ from loadgate.runner.run import Say
 from loadgate.runner.signals import Signals
 from loadgate.runner.suite import Suite, frozen_loadgate, suite_of
 from loadgate.runner.temporary import delete_left_folders
-from loadgate.terminal import coloured, terminal_columns
+from loadgate.terminal import terminal_columns
 from loadgate.units import count, duration, given
 
 
@@ -57,8 +56,7 @@ def ab(request: AbRequest, project: Project, say: Say) -> ExitCode:
             return comparing.plan()
     document, folder = compare(request, project, say)
     page = COMPARISON_FILES.write(document, folder)
-    text = ab_text(document, shown_path(page), terminal_columns(os.environ))
-    say(coloured(text, sys.stdout, os.environ))
+    say(ab_text(document, shown_path(page), terminal_columns(os.environ)))
     for problem in append_job_summary(markdown_summary(document)):
         say(f"loadgate: {problem}")
     return document.exit_code
@@ -103,7 +101,6 @@ def _sides(request: AbRequest, project: Project, signals: Signals, say: Say) -> 
         return
     repository = Repository.of(project.root, project.reports_path, signals.any)
     commits = repository.sides(request.base, request.head)
-    say(_first_lines(request, *commits))
     with worktrees_folder(repository) as folder, frozen_loadgate() as variables:
         worktrees = Worktrees(repository, folder, project.root, say, signals.any)
 
@@ -111,7 +108,7 @@ def _sides(request: AbRequest, project: Project, signals: Signals, say: Say) -> 
             files = given_in_worktree(request.locustfile, project, repository.top, tree)
             return _suite(request, files, project, variables, project.root)
 
-        with worktrees.sides(*commits, read_suite) as sides:
+        with worktrees.sides(*commits, read_suite, _first_lines(request, *commits)) as sides:
             yield sides.base, sides.head, sides.suite
 
 
@@ -126,13 +123,14 @@ def _suite(
 
 
 def _first_lines(request: AbRequest, base: object, head: object) -> str:
-    """Return what is compared, and how long the load takes. The time to start the targets is not known yet."""
+    """Return why and what is compared, and how long the load takes, without the time to start the targets."""
     pairs = PLANNING_PAIRS if request.only_plan else request.pairs
     segment_s = request.settle_s + request.measure_s
     whole, each = duration(2 * pairs * segment_s), duration(segment_s)
     takes = f"{count(pairs)} pairs with {each} for each side are {whole} of load, without the starts of targets"
     again = "" if request.only_plan else f"; {count(pairs)} more follow if the result is then inconclusive"
-    return f"base: {base}\nhead: {head}\n{takes}{again}"
+    why = f"{request.purpose}\n" if request.purpose else ""
+    return f"{why}base: {base}\nhead: {head}\n{takes}{again}"
 
 
 @dataclass(frozen=True, slots=True)

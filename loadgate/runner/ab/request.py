@@ -10,7 +10,7 @@ from loadgate.checks import host_problem
 from loadgate.credentials import without_credentials
 from loadgate.errors import RequestError
 from loadgate.shape.arrivals import EXAMPLES, parse_rate
-from loadgate.units import given_percentage
+from loadgate.units import compact_duration, given, given_percentage
 
 PLANNING_PAIRS = 3
 """The number of pairs from which `--plan` estimates how much the measures vary."""
@@ -28,7 +28,7 @@ class AbRequest:
 
     An empty `profile` means the suite's default. Without `rate`, the profile decides. Without `seed`, it is random.
     `only_plan` measures PLANNING_PAIRS pairs, and estimates which changes the comparison would detect. `rule` is a
-    measure that a rule of the profile must limit.
+    measure that a rule of the profile must limit. `purpose` is a line that is printed before the plan.
     """
 
     base: str | None = None
@@ -46,6 +46,7 @@ class AbRequest:
     locustfile: str | None = None
     metric: Metric = Metric.RULES
     rule: Measure | None = None
+    purpose: str = ""
 
     @property
     def urls(self) -> tuple[str, str] | None:
@@ -102,11 +103,13 @@ class AbRequest:
             ignore, worse = given_percentage(self.margins.ignore), given_percentage(self.margins.worse)
             problems.append(f"--ignore ({ignore}) must be below --worse ({worse})")
         if not 0 <= self.margins.ignore_ms < float("inf"):
-            problems.append("--ignore-ms must be 0 or a positive number of milliseconds")
-        if not (self.settle_s + self.measure_s).is_integer():
+            problems.append(f"--ignore-ms {self.margins.ignore_ms:g}: must be 0 or a positive number of milliseconds")
+        if not (whole_s := self.settle_s + self.measure_s).is_integer():
+            settle, measure = compact_duration(self.settle_s), compact_duration(self.measure_s)
             problems.append(
-                "the sum of --settle and --measure must be whole seconds, because Locust's run time is whole seconds"
+                f"--settle {settle} and --measure {measure} are {given(whole_s, 's')} together; this must be whole "
+                "seconds, because Locust's run time is whole seconds"
             )
         if self.seed is not None and not 0 <= self.seed < MAX_SEED:
-            problems.append(f"--seed must be from 0 to {MAX_SEED - 1}")
+            problems.append(f"--seed {self.seed}: must be from 0 to {MAX_SEED - 1}")
         return problems

@@ -117,11 +117,13 @@ class Worktrees:
     give_up: Callable[[], bool]
 
     @contextlib.contextmanager
-    def sides(self, base: Commit, head: Commit, read_suite: ReadSuite) -> Iterator[CommitSides]:
-        """Create the worktrees of two commits, prepare them, and remove them at the end.
+    def sides(
+        self, base: Commit, head: Commit, read_suite: ReadSuite, plan: str | None = None
+    ) -> Iterator[CommitSides]:
+        """Create the worktrees of two commits, prepare them, and remove them at the end. `plan` is said in between.
 
-        A wrong suite or profile is reported before anything is prepared, because that can take minutes. If the suite
-        cannot be imported yet, it is read again as soon as head has been prepared.
+        A wrong suite or profile is reported before the plan is said and anything is prepared, because that can take
+        minutes. If the suite cannot be imported yet, it is read again as soon as head has been prepared.
 
         Raises:
             SideError: A worktree cannot be prepared, or has no target.
@@ -135,8 +137,10 @@ class Worktrees:
                 tree = stack.enter_context(trees[-1].of(commit))
                 with named_side(name, commit):
                     projects.append(_project_in(tree / inside))
-            of_base, of_head = _target_settings(projects[0], projects[1], self.say)
+            of_base, of_head, notes = _target_settings(projects[0], projects[1])
             suite = _suite_if_complete(read_suite, projects[1], trees[1].tree)
+            for line in ([] if plan is None else [plan]) + notes:
+                self.say(line)
             head_side = self._prepared(CommitSide("head", head, trees[1].tree / inside, of_head, {}), trees[1])
             suite = suite or read_suite(projects[1], trees[1].tree)
             base_side = self._prepared(CommitSide("base", base, trees[0].tree / inside, of_base, {}), trees[0])
@@ -171,21 +175,23 @@ def _project_in(folder: Path) -> Project:
     return project if project.root == folder.resolve() else Project(root=folder)
 
 
-def _target_settings(base: Project, head: Project, say: Say) -> tuple[TargetSettings, TargetSettings]:
-    """Return the settings of both targets. Settings that base does not have are taken from head."""
+def _target_settings(base: Project, head: Project) -> tuple[TargetSettings, TargetSettings, list[str]]:
+    """Return the settings of both targets, and notes on them. Settings that base does not have are taken from head."""
     if head.target is None:
         raise RequestError(
             "head has no [tool.loadgate.target] in pyproject.toml, so it cannot be started; "
             "add the table, or compare deployments with loadgate ab --base-url URL --head-url URL"
         )
-    settings = base.target
+    settings, notes = base.target, []
     if settings is None:
-        say("base has no [tool.loadgate.target], so the settings of head are used for it")
+        notes.append("base has no [tool.loadgate.target], so the settings of head are used for it")
         settings = head.target
     elif head.target.prepare and not settings.prepare:
-        say("base has no prepare in [tool.loadgate.target], so that of head is used for it")
+        notes.append("base has no prepare in [tool.loadgate.target], so that of head is used for it")
         parts = ("prepare", "prepared", "lock")
         settings = settings.model_copy(update={part: getattr(head.target, part) for part in parts})
     if not settings.prepare and not head.target.prepare:
-        say("prepare is not set in [tool.loadgate.target], so both sides use the packages of the current environment")
-    return settings, head.target
+        notes.append(
+            "prepare is not set in [tool.loadgate.target], so both sides use the packages of the current environment"
+        )
+    return settings, head.target, notes

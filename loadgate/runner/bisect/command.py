@@ -86,8 +86,14 @@ def bisect(request: BisectRequest, project: Project, compare: Compare, say: Say)
             f"GOOD, {good}, is not an ancestor of BAD, {bad}; give an older commit of the same branch as GOOD"
         )
     with worktrees_folder(repository, "bisect") as folder:
-        say(f"1. comparing {bad} with {good}, to prove that {request.measure} is worse")
-        document = compare(replace(request.comparison, base=good.commit, head=bad.commit, rule=request.measure))
+        first = replace(
+            request.comparison,
+            base=good.commit,
+            head=bad.commit,
+            rule=request.measure,
+            purpose=f"1. comparing {bad} with {good}, to prove that {request.measure} is worse",
+        )
+        document = compare(first)
         ends = _proven(document.result, request.measure, say)
         if ends is None:
             return ExitCode.INCONCLUSIVE
@@ -140,9 +146,9 @@ class _Steps:
     def examine(self, commit: str, suspects: int) -> Position:
         """Compare a commit with BAD, whose suite measures all commits. `suspects`: how many commits remain."""
         self.number += 1
-        self.say(f"{self.number}. comparing {commit[:SHORT]}: the first bad commit is one of {count(suspects)}")
+        purpose = f"{self.number}. comparing {commit[:SHORT]}: the first bad commit is one of {count(suspects)}"
         try:
-            result = self.compare(replace(self.options, base=commit, head=self.bad.commit)).result
+            result = self.compare(replace(self.options, base=commit, head=self.bad.commit, purpose=purpose)).result
         except (SideError, SegmentError, DescribeError) as error:
             self.say(f"{commit[:SHORT]} is undecided: {error}")
             return Position.UNDECIDED

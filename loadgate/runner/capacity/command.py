@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -49,7 +48,7 @@ from loadgate.runner.run import Say
 from loadgate.runner.signals import Signals
 from loadgate.runner.suite import Suite, frozen_loadgate, suite_of
 from loadgate.runner.target import managed_target
-from loadgate.terminal import coloured, terminal_columns
+from loadgate.terminal import terminal_columns
 from loadgate.units import compact_duration, duration, given, milliseconds, plain
 
 FOLDER = "trials"
@@ -83,8 +82,7 @@ def capacity(request: CapacityRequest, project: Project, say: Say) -> ExitCode:
                 raise CommandError("interrupted, so there is no result") from error
             raise
     page = SEARCH_FILES.write(document, folder)
-    text = capacity_text(document, shown_path(page), terminal_columns(os.environ))
-    say(coloured(text, sys.stdout, os.environ))
+    say(capacity_text(document, shown_path(page), terminal_columns(os.environ)))
     for problem in append_job_summary(markdown_summary(document)):
         say(f"loadgate: {problem}")
     return document.exit_code

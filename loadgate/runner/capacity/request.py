@@ -13,7 +13,6 @@ from loadgate.credentials import without_credentials
 from loadgate.environment import named, quoted
 from loadgate.errors import RequestError
 from loadgate.shape.arrivals import ArrivalSchedule, parse_rate
-from loadgate.units import compact_duration
 
 HOST_VARIABLE = "TARGET_HOST"
 """The environment variable with the host, if it is not given."""
@@ -74,18 +73,25 @@ class CapacityRequest:
         if self.host and (problem := host_problem(self.host)):
             yield without_credentials(named(problem, self.host, HOST_VARIABLE))
         if self.first_per_s > self.to_per_s:
-            yield "--from must not be above --to"
+            yield f"--from {self.first} must not be above --to {self.to}"
         if not 0.01 <= self.width <= 1:
-            yield "--width must be from 1% to 100%"
-        for name, length_s in (("--trial", self.trial_s), ("--confirm", self.confirm_s)):
-            if not (self.settle_s + length_s).is_integer():
-                yield f"{name} and --settle together must be whole seconds, because Locust has no shorter runs"
-        if self.trial_s < 10 or self.confirm_s < self.trial_s:
-            yield "--trial must be at least 10s, and --confirm at least as long as --trial"
+            yield f"--width {units.plain(100 * self.width)}%: must be from 1% to 100%"
+        trial, confirm, settle = map(units.compact_duration, (self.trial_s, self.confirm_s, self.settle_s))
+        for option, length_s in ((f"--trial {trial}", self.trial_s), (f"--confirm {confirm}", self.confirm_s)):
+            if not (whole_s := self.settle_s + length_s).is_integer():
+                yield (
+                    f"{option} and --settle {settle} are {units.given(whole_s, 's')} together; this must be whole "
+                    "seconds, because Locust has no shorter runs"
+                )
+        if self.trial_s < 10:
+            yield f"--trial {trial}: must be at least 10s"
+        if self.confirm_s < self.trial_s:
+            yield f"--confirm {confirm}: must be at least as long as --trial {trial}"
         if self.budget_s < self._least_budget_s:
             what = "a trial" if self.at_least_per_s is not None else "one trial and the confirmation"
-            least = compact_duration(math.ceil(self._least_budget_s))
-            yield f"--budget must be at least {least}, the time of {what} with --settle"
+            least = units.compact_duration(math.ceil(self._least_budget_s))
+            budget = units.compact_duration(self.budget_s)
+            yield f"--budget {budget}: must be at least {least}, the time of {what} with --settle"
 
     @property
     def _least_budget_s(self) -> float:

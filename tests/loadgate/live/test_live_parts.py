@@ -10,7 +10,7 @@ from rich.console import Console
 
 from loadgate.live.channel import StateReader, StateWriter
 from loadgate.live.display import FIRST_LINE_S, PLAIN_INTERVAL_S, PlainDisplay, display_on
-from loadgate.live.plain import plain_line
+from loadgate.live.plain import PLAIN_COLUMNS, RuleChanges, plain_line
 from loadgate.live.rules import LiveRules
 from loadgate.live.state import LiveState, newest_failure
 from loadgate.live.view import live_view
@@ -180,8 +180,10 @@ def test_the_newest_failure_is_shown_if_there_is_room() -> None:
     assert "newest failure" not in "".join(drawn(80, 10, failing))
     assert "newest failure" not in "".join(drawn(80, 12))
     line = plain_line(failing)
-    assert " | 7 failed, newest: Login: returned 500, expected 200 xxx" in line
-    assert len(line) < len(plain_line(STATE)) + 100
+    assert " | 7 failed, newest: Login: returned 500," in line
+    assert len(line) == PLAIN_COLUMNS
+    wide = failing.model_copy(update={"stage": "a stage with a long name " * 2})
+    assert "newest" not in plain_line(wide)
 
 
 def test_the_newest_failure_is_the_last_one() -> None:
@@ -197,11 +199,23 @@ def test_the_view_of_a_run_without_a_planned_end() -> None:
     assert "waiting for the last responses" in drawn(80, state=STATE.model_copy(update={"is_stopping": True}))[0]
 
 
-def test_a_plain_line_has_the_same_content() -> None:
-    assert plain_line(STATE) == (
-        "1:23/10:00 | steady | 50 users | 12,345 requests (148/s) | 7 failed | health p95 52.4 ms < 100 ms pass | "
-        "auth with a long name p95 1,625 ms < 100 ms FAIL | tasks p95 - < 100 ms inconclusive"
-    )
+def test_a_plain_line_is_short() -> None:
+    assert plain_line(STATE) == "1:23/10:00 | steady | 50 users | 12,345 requests (148/s) | 7 failed"
+    assert len(plain_line(STATE.model_copy(update={"stage": "x" * 200}))) == PLAIN_COLUMNS
+
+
+def test_a_rule_is_printed_if_its_outcome_changes() -> None:
+    changes = RuleChanges()
+    passed, failed, unknown = STATE.rules
+    assert changes.lines(STATE.rules) == [
+        "  pass: health p95 52.4 ms < 100 ms",
+        "  FAIL: auth with a long name p95 1,625 ms < 100 ms",
+    ]
+    assert changes.lines(STATE.rules) == []
+    again = passed.model_copy(update={"outcome": RuleOutcome.INCONCLUSIVE, "value": None})
+    assert changes.lines([again, failed, unknown]) == ["  inconclusive: health p95 - < 100 ms"]
+    wide = failed.model_copy(update={"rule": "x", "scope": "x" * 200})
+    assert [len(line) for line in changes.lines([wide])] == [PLAIN_COLUMNS]
 
 
 def test_plain_lines_are_printed_at_intervals() -> None:
@@ -210,7 +224,10 @@ def test_plain_lines_are_printed_at_intervals() -> None:
     for second in range(30):
         now[0] = float(second)
         display.show(STATE)
-    assert len(out.getvalue().splitlines()) == 1 + int((29 - FIRST_LINE_S) // PLAIN_INTERVAL_S)
+    lines = [line for line in out.getvalue().splitlines() if not line.startswith("  ")]
+    assert lines == [plain_line(STATE)] * (1 + int((29 - FIRST_LINE_S) // PLAIN_INTERVAL_S))
+    # The outcomes have not changed since the first line.
+    assert len(out.getvalue().splitlines()) == len(lines) + 2
 
 
 def test_only_a_terminal_is_drawn_on() -> None:

@@ -12,7 +12,7 @@ import pytest
 from loadgate.cli.results import history
 from loadgate.paths import write_atomically
 from loadgate.report.changes import changes_json, changes_text, examine
-from loadgate.report.changes.series import HistoryChanges
+from loadgate.report.changes.series import MIN_VALUES, HistoryChanges
 from loadgate.report.history import PastRun, past_runs
 from loadgate.rules import RuleOutcome
 from loadgate.run.judgement import EndedBy
@@ -118,9 +118,8 @@ def test_values_that_say_nothing_are_left_out(one: PastRun) -> None:
 def test_short_histories_and_old_documents_are_named(one: PastRun) -> None:
     assert changes_text(examine([]), []) == ["no completed runs found"]
     said = text(examine(made_history(one, 1)))
-    assert (
-        "too few values (at least 14 are needed): auth: p95 (1), overall: failures (1), overall: requests (1)" in said
-    )
+    few = "auth: p95 has 1, overall: failures has 1, overall: requests has 1"
+    assert f"  not examined, because a rule needs the values of at least {MIN_VALUES} runs: {few}" in said
     found = examine([replace(one, profile_hash=None), replace(one, ending="interrupted")])
     assert found.groups == ()
     assert "not examined: 2 runs that did not complete or whose load is not stored" in text(found)
@@ -160,4 +159,8 @@ def test_the_command_reads_run_folders(
     assert change["is_worse"]
     assert len(document["unread"]) == 1
     assert history(changes=True, limit=5) == 0
-    assert "too few values" in capsys.readouterr().out
+    assert "needs the values of at least 14 runs" in capsys.readouterr().out
+
+
+def test_the_help_names_the_number_of_values_that_is_needed() -> None:
+    assert f"at least {MIN_VALUES} runs" in (history.__doc__ or "")

@@ -193,6 +193,19 @@ def test_the_text_fits_into_80_columns(runs: Path, loadgate: Command, monkeypatc
     assert max(map(len, loadgate(*head, "--against", *base).out.splitlines())) <= 80
 
 
+@pytest.mark.parametrize(("in_ramp", "window"), [(0, "steady"), (100, "steady"), (390, "all")])
+def test_rules_and_scopes_are_compared_in_one_window(runs: Path, loadgate: Command, in_ramp: int, window: str) -> None:
+    # Without the ramp, 10 requests are too few for a percentile of the rule.
+    (base,), (head,) = kept(runs, range(1), in_ramp=100), kept(runs, range(1, 2), slow=1.5, in_ramp=in_ramp)
+    said = json.loads(loadgate(head, "--json", "--against", base).out)
+    assert said["latencies"] == window
+    rule = next(rule for rule in said["rules"] if rule["rule"] == "auth: p95")
+    scope = next(scope for scope in said["scopes"] if scope["name"] == "auth")
+    assert (rule["base"], rule["head"]) == pytest.approx((scope["p95"]["base"], scope["p95"]["head"]), rel=0.02)
+    (line,) = [line for line in loadgate(head, "--against", base).out.splitlines() if line.startswith("latencies: ")]
+    assert line.startswith("latencies: with" if window == "all" else "latencies: without the ramp")
+
+
 def test_a_small_absolute_change_of_a_fast_route_is_ignored() -> None:
     fast, slow, rate = Quantity("a: p95", Unit.MS), Quantity("b: p95", Unit.MS), Quantity("c: rate", Unit.PER_SECOND)
     assert fast.margins(2.0) == pytest.approx((log1p(0.25), log1p(0.5)))

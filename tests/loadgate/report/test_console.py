@@ -13,7 +13,7 @@ from loadgate.recorder import FinishedRequest, Outcome
 from loadgate.report.cause import breach_lines, breach_sentence, failure_lines
 from loadgate.report.console import verdict_text
 from loadgate.run.state import Run
-from loadgate.terminal import COLOUR_VARIABLE, coloured, terminal_columns
+from loadgate.terminal import COLOUR_VARIABLE, decorated, terminal_columns
 from tests.loadgate.report.runs import STARTED_S, bare_run
 from tests.support.run_documents import as_json, document_of, judged
 from tests.support.synthetic_run import Synthetic, synthetic_document
@@ -62,25 +62,54 @@ def test_a_wrapped_line_keeps_numbers_with_their_units_and_paths_whole() -> None
         assert not re.search(r"\d\n +(%|ms)", text), columns
 
 
-def test_a_terminal_shows_outcomes_in_colour() -> None:
-    class Terminal(StringIO):
-        def isatty(self) -> bool:
-            return True
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
 
+
+PLAIN_OUTPUTS: list[tuple[StringIO, dict[str, str]]] = [
+    (StringIO(), {"TERM": "xterm"}),
+    (Terminal(), {"TERM": "xterm", "NO_COLOR": "1"}),
+    (Terminal(), {"TERM": "dumb"}),
+    (Terminal(), {"TERM": "xterm", "CI": "true"}),
+]
+
+
+def test_a_terminal_shows_outcomes_in_colour() -> None:
     text = verdict_text(synthetic_document(replace(SMALL, p95_limit_ms=1)), None)
-    shown = coloured(text, Terminal(), {"TERM": "xterm"})
+    shown = decorated(text, Terminal(), {"TERM": "xterm"})
     assert shown.splitlines()[1].startswith("\x1b[1;31mFAIL\x1b[0m: ")
     assert shown.count("  \x1b[1;31mFAIL\x1b[0m\n") == 4
     assert shown.count("  \x1b[1;32mPASS\x1b[0m\n") == 1
     assert re.sub(r"\x1b\[[0-9;]*m", "", shown) == text
-    for out, environment in (
-        (StringIO(), {"TERM": "xterm"}),
-        (Terminal(), {"TERM": "xterm", "NO_COLOR": "1"}),
-        (Terminal(), {"TERM": "dumb"}),
-        (Terminal(), {"TERM": "xterm", "CI": "true"}),
-    ):
-        assert coloured(text, out, environment) == text
-    assert coloured(text, StringIO(), {COLOUR_VARIABLE: "1"}) == shown
+    for out, environment in PLAIN_OUTPUTS:
+        assert decorated(text, out, environment) == text
+    assert decorated(text, StringIO(), {COLOUR_VARIABLE: "1"}) == shown
+
+
+@pytest.mark.parametrize("line", ["report: {}", "report:\n  {}"])
+def test_a_terminal_shows_a_report_as_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = Path("a folder/report.html")
+    text = f"1 request\n{line.format(page)}\nthe end\n"
+    assert decorated(text, Terminal(), {"TERM": "xterm"}) == text  # there is no such file
+    page.parent.mkdir()
+    page.touch()
+    address = (tmp_path / "a%20folder/report.html").as_uri().replace("%25", "%")
+    link = f"\x1b]8;;{address}\x1b\\{page}\x1b]8;;\x1b\\"
+    assert decorated(text, Terminal(), {"TERM": "xterm"}) == text.replace(str(page), link)
+    for out, environment in PLAIN_OUTPUTS:
+        assert decorated(text, out, environment) == text
+
+
+@pytest.mark.parametrize("columns", [None, 40, 80])
+def test_the_first_line_names_the_failed_rules(columns: int | None) -> None:
+    run = run_of(
+        {"Slow": [250.0] * 300, "Other": [30.0] * 300}, "Slow: p95 < 200ms", "Other: max < 10ms", "web: p50 < 2ms"
+    )
+    lines = verdict_text(judged(run), None, columns).splitlines()
+    first = " ".join(" ".join(lines[1 : lines.index("", 1)]).split())
+    assert first == "FAIL: web p50 30.0 ms (limit 2 ms), Other max 30.0 ms (limit 10 ms) and 1 more rule (exit code 99)"
 
 
 def test_a_pass_is_one_row_and_a_failure_has_a_reason() -> None:

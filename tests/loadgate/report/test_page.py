@@ -7,6 +7,7 @@ import re
 import pytest
 
 from loadgate.report.html import html_report
+from loadgate.report.text import verdict_sentence
 from loadgate.run.document.conclusions import BreachRecord
 from tests.loadgate.report.runs import HOSTILE, KINDS, Synthetic, stored, text_of
 from tests.support.pages import Balance, hash_of
@@ -31,7 +32,7 @@ THIRTY_MINUTES_RUN_JSON_BYTES = 2_000_000
         (
             "target_died",
             [
-                "FAIL Load test synthetic the target ended with signal SIGKILL during the run",
+                "FAIL Load test synthetic The target ended with signal SIGKILL during the run",
                 "Cut short after 1 min of 1 min, because the target ended with signal SIGKILL. The results",
                 "(the target ended with signal SIGKILL, load for 1 min)",
             ],
@@ -58,7 +59,7 @@ def test_the_verdict_comes_first_and_the_markup_is_balanced(kind: str) -> None:
     assert checker.open == []
     body = text_of(html[html.index("<main>") :])
     first, then = ("Failures", "Over time") if document.totals.overall.failures else ("Over time", "Failures")
-    parts = ("Load test", document.verdict.reason, first, then, "Load generator", "What the numbers")
+    parts = ("Load test", verdict_sentence(document.verdict), first, then, "Load generator", "What the numbers")
     order = [body.index(part) for part in parts]
     assert order == sorted(order)
 

@@ -317,8 +317,19 @@ class TestVerdict:
             (["health: p95 < 100ms"], PASS, "the rule held"),
             (["health: p95 < 100ms", "health: max < 1s"], PASS, "all 2 rules held"),
             (["health: p95 < 100ms", "auth: max < 1s"], INCONCLUSIVE, "1 of 2 rules inconclusive"),
-            (["health: p95 < 1ms", "auth: max < 1s"], FAIL, "1 of 2 rules failed"),
-            (["health: p95 < 1ms"], FAIL, "1 of 1 rule failed"),
+            (["health: p95 < 1ms", "auth: max < 1s"], FAIL, "health p95 10.0 ms (limit 1 ms)"),
+            (["health: p95 < 10ms"], FAIL, "health p95 10.0 ms (limit < 10 ms)"),
+            (["health: throughput >= 50/s"], FAIL, "health throughput 10.0/s (limit >= 50/s)"),
+            (
+                ["health: p95 < 8ms over 5s in steady", "health: p50 < 4ms"],
+                FAIL,
+                "health p50 10.0 ms (limit 4 ms) and health p95 over 5 s in steady 10.0 ms (limit 8 ms)",
+            ),
+            (
+                ["health: p95 < 9ms", "health: p50 < 4ms", "health: max < 1ms", "health: mean < 8ms"],
+                FAIL,
+                "health max 10.0 ms (limit 1 ms), health p50 10.0 ms (limit 4 ms) and 2 more rules",
+            ),
             ([], INCONCLUSIVE, "the run has no rules"),
         ],
     )

@@ -128,7 +128,7 @@ def test_plain_lines_on_request(tmp_path: Path, stub: StubServer, variable: str,
         environment.pop(name, None)
     command = loadgate_command("run", "tight", "-t", "60s", "--host", stub.url)
     with Terminal(command, tmp_path, environment, columns, lines) as shown:
-        line = re.compile(r"\d:\d\d/1:00\|steady\|4users.*quickp951\d\dms<100msFAIL")
+        line = re.compile(r"\d:\d\d/1:00\|steady\|4users.*FAIL:quickp951\d\dms<100ms")
         shown.wait_for(lambda _: line.search("".join(shown.everything().split())), "a line")
         shown.press_ctrl_c()
         assert shown.wait() == FAIL
@@ -142,7 +142,7 @@ def test_without_a_terminal_lines_are_printed_at_intervals(tmp_path: Path, stub:
     stub.delay_s = 0.15
     project(tmp_path)
     line = re.compile(
-        r"^\d:\d\d/1:00 \| steady \| 4 users \| \d+ requests .* quick p95 1\d\d ms < 100 ms FAIL", re.MULTILINE
+        r"^\d:\d\d/1:00 \| steady \| 4 users \| \d+ requests .*\n  FAIL: quick p95 1\d\d ms < 100 ms$", re.MULTILINE
     )
     with Started(loadgate_command("run", "tight", "-t", "60s", "--host", stub.url), tmp_path) as run:
         wait_until(lambda: line.search(run.output), "a line")
@@ -183,7 +183,11 @@ def test_a_terminal_without_unicode_shows_ascii_characters(tmp_path: Path, stub:
         rows = shown.wait_for(lambda rows: any("! FAIL" in row for row in rows), "the rules")
         assert any(re.search(r"tight \w+ +-+ .* left", row) for row in rows)
         assert shown.wait() == FAIL
-        assert "FAIL: 1 of 2 rules failed (exit code 99)" in shown.everything()
+        text = shown.everything()
+        assert re.search(r"^FAIL: quick p95 1\d\d ms \(limit 100 ms\) \(exit code 99\)$", text, re.MULTILINE)
+        assert text.rstrip().endswith("open it with: loadgate open")
+        report = (tmp_path / "reports/performance/tight_load_report.html").as_uri()
+        assert f"report: \x1b]8;;{report}\x1b\\reports/performance/tight_load_report.html\x1b]8;;" in shown.raw
 
 
 @pytest.mark.full

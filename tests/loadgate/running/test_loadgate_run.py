@@ -181,7 +181,7 @@ def test_a_target_is_asked_at_its_ready_url_and_never_through_a_proxy(
     ("options", "timeout", "message"),
     [
         (["--exit-at-once"], 30, "the target ended with exit code 7; its last lines:"),
-        pytest.param(["--never-ready"], 1.5, "the target was not ready within 1.5 s", marks=FULL),
+        (["--never-ready"], 1.5, "the target was not ready within 1.5 s: no line of its output matched ready_line, "),
     ],
 )
 def test_a_target_that_does_not_start_is_reported_with_its_last_lines(
@@ -191,7 +191,11 @@ def test_a_target_that_does_not_start_is_reported_with_its_last_lines(
     done = gate(tmp_path, "run", "roomy")
     assert done.returncode == ERROR
     assert message in done.stderr
+    assert "its last lines:" in done.stderr
     assert "warming up" in done.stderr
+    (log,) = (tmp_path / "reports").rglob("target.log")
+    assert "warming up" in log.read_text()
+    assert ("--exit-at-once" in options) != (f"output: {log.relative_to(tmp_path)})" in done.stderr)
     assert not stubs_of(tmp_path)
 
 
@@ -233,11 +237,18 @@ def test_interrupting_a_run_leaves_artefacts_and_no_process(tmp_path: Path, numb
             "profile 'bad-threshold': unknown threshold 'quick_p95'",
             marks=FULL,
         ),
-        (["run", "roomy", "-u", "none"], "Invalid value for '--users' / '-u'"),
+        (["run", "roomy", "-u", "none"], "--users none: must be a whole number; see "),
+        (["run", "roomy", "-u", "0"], "--users 0: must be at least 1; see "),
+        (["run", "roomy", "--keep", "soon"], "--keep: 'soon' is not a duration; write it like 30s, 5m or 1h30m"),
+        (["ab", "--pairs", "1"], "--pairs 1: must be at least 2; see "),
+        (["ab", "--ignore-ms", "x"], "--ignore-ms x: must be a number; see "),
+        (["capacity", "--width", "0.5%"], "--width 0.5%: must be from 1% to 100%"),
+        (["ab", "--metric", "memory", "--worse", "5%"], "--worse has no effect with --metric memory; leave it out"),
+        (["ab", "--ignore-bytes", "5"], "--ignore-bytes has no effect with --metric rules; leave it out"),
+        pytest.param(["run", "roomy", "-t", "0s"], "--run-time 0s: must be above 0, such as 30s", marks=FULL),
         pytest.param(
-            ["run", "roomy", "-t", "0s"], "-t, --run-time: a run time must be above 0, such as 30s", marks=FULL
+            ["run", "roomy", "-u", "99999999999"], "--users 99999999999: must be from 0 to 10,000,000", marks=FULL
         ),
-        pytest.param(["run", "roomy", "-u", "99999999999"], "-u, --users: must be from 0 to 10,000,000", marks=FULL),
         (["run", "roomy", "-f", "nowhere.py"], "nowhere.py: locustfile not found"),
         (["bogus"], "No such command 'bogus'; see "),
         (["report", "nowhere"], "nowhere: No such file or directory"),
@@ -377,10 +388,23 @@ def test_profiles_are_listed(tmp_path: Path) -> None:
     project(tmp_path)
     listed = gate(tmp_path, "profiles")
     assert listed.returncode == PASS
-    assert re.search(r"^roomy +4 users, 20/s, 2 s +the roomy profile \(default\)$", listed.stdout, re.MULTILINE)
-    assert re.search(r"^rates +up to 60 arrivals/s, 4 s +the rates profile$", listed.stdout, re.MULTILINE)
-    # It keeps none of the others from being run.
-    assert "profile 'bad-time': run_time: '1 minute' is not a duration" in listed.stdout
+    shown = {block.partition(":")[0]: block.splitlines() for block in listed.stdout.split("\n\n")}
+    roomy = shown["roomy (default)"]
+    assert roomy[:3] == ["roomy (default): 4 users, 20/s, 2 s", "  the roomy profile", "  users by weight: QuickUser 1"]
+    assert roomy[3:]
+    assert all(line.startswith(("  rule quick: ", "  rule overall: ")) for line in roomy[3:])
+    assert shown["rates"][:4] == [
+        "rates: up to 60 arrivals/s, 4 s",
+        "  the rates profile",
+        "  stage base: 20 arrivals/s, 2 s",
+        "  stage peak: 60 arrivals/s, 2 s with a ramp of 1 s",
+    ]
+    assert "  stage spike: 8 users, 2 s" in shown["staged"]
+    assert "  rule quick: p95 < 100ms over 2s abort" in shown["abort"]
+    # A problem of a profile keeps none of the others from being run.
+    assert shown["bad-time"][0] == "bad-time: cannot be run"
+    assert "profile 'bad-time': run_time: '1 minute' is not a duration" in shown["bad-time"][-1]
+    assert "no user class has that group; did you mean 'quick'?" in "\n".join(shown["misspelt"])
 
 
 @pytest.mark.xdist_group("ours")

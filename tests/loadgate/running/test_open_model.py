@@ -160,7 +160,7 @@ def test_an_invalid_open_model_is_refused(
     ("options", "profile", "message"),
     [
         (["--settle", "1s"], "roomy", "--settle: needs an open model; give a rate, such as --rate 50/s"),
-        (["--settle", "9s", "-t", "5s"], "open", "--settle: must be shorter than the run time"),
+        (["--settle", "9s", "-t", "5s"], "open", "--settle 9s: must be shorter than the run time, 5s"),
     ],
 )
 def test_a_time_to_settle_needs_arrivals_and_a_longer_run(
@@ -170,6 +170,17 @@ def test_a_time_to_settle_needs_arrivals_and_a_longer_run(
     assert done.returncode == USAGE
     assert done.stderr.splitlines() == [f"loadgate: {message}"]
     assert stub.total == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "is_warned"), [(["--rate", "60/s", "-u", "150"], False), (["-u", "150", "-r", "150"], True)]
+)
+def test_only_a_selected_spawn_rate_is_called_high(
+    tmp_path: Path, stub: StubServer, options: list[str], is_warned: bool
+) -> None:
+    done = locust(tmp_path, "--host", stub.url, *options, "-t", "2s", "--loglevel", "WARNING", LOAD_PROFILE="roomy")
+    assert stub.total > 0
+    assert ("Your selected spawn rate is very high" in done.stderr) == is_warned
 
 
 @pytest.mark.parametrize("processes", [1, pytest.param(2, marks=FULL)])

@@ -76,7 +76,7 @@ def test_each_mistake_in_the_suite_is_one_line_and_no_request_is_sent(
 def test_a_run_time_of_zero_is_refused(tmp_path: Path, stub: StubServer, env: dict[str, str]) -> None:
     done = locust(tmp_path, "--host", stub.url, *([] if env else ["-t", "0s"]), **env)
     assert (done.returncode, stub.total) == (USAGE, 0), done.stderr
-    assert "loadgate: -t, --run-time: a run time must be above 0, such as 30s" in done.stderr.splitlines()
+    assert "loadgate: --run-time 0s: must be above 0, such as 30s" in done.stderr.splitlines()
 
 
 def test_a_missing_host_is_one_line(tmp_path: Path) -> None:

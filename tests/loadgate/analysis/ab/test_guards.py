@@ -24,8 +24,8 @@ def test_a_control_that_moves_in_each_pair_breaks_the_guard() -> None:
     guard = controlled([1.03 + 0.001 * pair for pair in range(11)])
     assert guard.is_broken
     assert guard.value == pytest.approx(0.035)
-    start, end = "The control server was 3.50 % slower in the segments of head", "the conditions of the sides were not"
-    assert guard.sentence == f"{start}, so {end} the same."
+    start = "The control server of the load gate, which is the same for both sides, was 3.50 % slower beside head"
+    assert guard.sentence == f"{start}, so the machine was not equally fast for both."
     assert controlled([0.9] * 10).is_broken
 
 
@@ -52,7 +52,7 @@ def test_noise_of_the_control_rarely_breaks_the_guard() -> None:
 def test_a_control_that_was_not_measured_is_named() -> None:
     guard = controlled([None] * 10)
     assert (guard.value, guard.is_broken) == (None, True)
-    assert guard.sentence.startswith("The control server was not measured, so it is unknown whether")
+    assert guard.sentence.endswith(" was not measured, so it is unknown whether the machine was equally fast for both.")
     assert not controlled([1.1] * 6 + [None] * 4).is_broken
 
 

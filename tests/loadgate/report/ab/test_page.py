@@ -12,7 +12,7 @@ import pytest
 from loadgate.analysis.ab.segments import MeasureKind
 from loadgate.report.ab.axis import WIDTH, Axis, Plot
 from loadgate.report.ab.document import AbDocument
-from loadgate.report.ab.page import folder_link, html_page
+from loadgate.report.ab.page import folder_link, html_page, pair_number, row_unit
 from tests.loadgate.report.ab.documents import KINDS, change, failed, hostile, huge, many_rules, passed, unmeasured
 from tests.loadgate.report.runs import text_of
 from tests.support.pages import Balance, hash_of
@@ -48,7 +48,7 @@ from tests.support.pages import Balance, hash_of
                 "too few pairs; 14 more pairs would decide",
             ],
         ),
-        ("guard_broken", ["BROKEN control 3.40 % 2 % The control server was 3.4 % slower with head."]),
+        ("guard_broken", ["NOT MET same machine speed 3.40 % 2 % The control server was 3.4 % slower with head."]),
         (
             "without_rules",
             [
@@ -56,7 +56,7 @@ from tests.support.pages import Balance, hash_of
                 *(
                     "No rule can be compared",
                     "The power is unknown",
-                    "No guard was checked.",
+                    "No condition was checked.",
                     "No segment was measured.",
                 ),
             ],
@@ -75,8 +75,22 @@ def test_the_conclusion_comes_first_and_the_markup_is_balanced(kind: str) -> Non
     checker.feed(html)
     assert (checker.wrong, checker.open) == ([], [])
     body = text_of(html[html.index("<main>") :])
-    order = [body.index(part) for part in ("Comparison", "Rules", "Power", "Guards", "Pairs", "Plan and sides")]
+    parts = ("Comparison", "Rules", "Power", "Conditions of a fair comparison", "Pairs", "Plan and sides")
+    order = [body.index(part) for part in parts]
     assert order == sorted(order)
+
+
+def test_the_pairs_have_their_unit_in_the_row() -> None:
+    html = html_page(failed())
+    table = html[html.index("The change of each pair as a table") :]
+    rows = re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', table)
+    assert {name.rpartition(", ")[2] for name, _ in rows} == {"%"}
+    numbers = [cell for _, cells in rows for cell in re.findall(r"<td>(.*?)</td>", cells)]
+    assert all(re.fullmatch(r"[+-]?[\d.,]+|-", number) for number in numbers)
+    assert len(numbers) > len(rows)
+    share, memory = (change("api", None, kind=kind) for kind in (MeasureKind.FAILURES, MeasureKind.MEMORY))
+    assert (row_unit(share), pair_number(0.002, share)) == ("points", "+0.200")
+    assert (row_unit(memory), pair_number(2000.0, memory)) == ("", "+2.00 kB")
 
 
 @pytest.mark.parametrize("made", [hostile, huge])

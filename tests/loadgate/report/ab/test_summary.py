@@ -44,8 +44,8 @@ def test_power_guards_names_sides_and_the_marker_follow() -> None:
     for line in (
         margins_sentence(failed().plan),
         "With a probability of 80 %, 10 pairs detect a change of +4.50 % of auth: p95.",
-        "- **broken guard:** The arrival rates differ by 4 %.",
-        "Guards that hold: pairs.",
+        "- **Not fair:** The arrival rates differ by 4 %.",
+        "Conditions of a fair comparison that are met: enough pairs.",
         "| POST /api/v1/auth/login | 400 ms | 470 ms | +17.5 % | +12.0 to +23.0 % |",
         "- Not compared: auth: requests > 1000 (the load decides it)",
         "Base: main (b619dea0b619). Head: faster-login (336552c03365, 3 uncommitted files).",

@@ -150,12 +150,16 @@ def test_the_control_stands_for_the_measured_part() -> None:
         (AbRequest(margins=Margins(ignore=0.2)), r"--ignore \(20 %\) must be below --worse \(10 %\)"),
         (
             AbRequest(margins=Margins(ignore_ms=float("nan"))),
-            "--ignore-ms must be 0 or a positive number of milliseconds",
+            "--ignore-ms nan: must be 0 or a positive number of milliseconds",
         ),
-        (AbRequest(margins=Margins(ignore_ms=-1.0)), "--ignore-ms must be 0 or a positive number of milliseconds"),
+        (AbRequest(margins=Margins(ignore_ms=-1.0)), "--ignore-ms -1: must be 0 or a positive number of milliseconds"),
         (AbRequest(rate="10..20/s over 5s"), "a comparison needs a constant rate, such as 50/s$"),
         (AbRequest(rate="30"), "'30' is not an arrival rate; write a rate such as 50/s or 90/min$"),
-        (AbRequest(measure_s=0.5, settle_s=1), "must be whole seconds"),
+        (
+            AbRequest(measure_s=0.5, settle_s=1),
+            "^--settle 1s and --measure 500ms are 1.5 s together; ",
+        ),
+        (AbRequest(seed=-1), "^--seed -1: must be from 0 to 2147483647$"),
     ],
 )
 def test_a_wrong_request_is_one_line(request_: AbRequest, message: str) -> None:
