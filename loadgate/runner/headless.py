@@ -61,7 +61,7 @@ def measured_run(
     if signals.any():
         raise StoppedError
     if not (folder / RUN_FILE).exists():
-        raise NoRunError(f"Locust could not measure it: {_last_words(log)}")
+        raise NoRunError(f"the load did not start: {_last_words(log)}")
     document = read_run(folder)
     record = _target_record(target)
     return with_target(document, record) if record is not None else document

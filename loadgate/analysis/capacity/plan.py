@@ -89,6 +89,7 @@ class End:
     - `reason`: why it ended, one clause; "" if the bounds are close enough.
     - `is_confirmed`: whether the longer trial at `holds`, or at a higher rate, has confirmed it.
     - `fit`: the curve from which the bounds come. Without one, both are rates that were tried.
+    - `is_stopped`: whether an interrupt or an error has ended the search. It then never passes.
     - `wanted_budget_s`: roughly the budget with which the bounds would be close enough. None if it is unknown.
     """
 
@@ -98,5 +99,6 @@ class End:
     reason: str = ""
     is_confirmed: bool = False
     by_generator: bool = False
+    is_stopped: bool = False
     fit: Fit | None = None
     wanted_budget_s: float | None = None

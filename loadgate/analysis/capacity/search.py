@@ -82,6 +82,11 @@ class Search:
         step = self._next()
         return self._with_fit(step) if isinstance(step, End) and self._crossings else step
 
+    def stop(self, reason: str) -> End:
+        """Return the end of a search that cannot go on, with the bounds so far. `reason` is one clause."""
+        end = replace(self._end(reason), is_stopped=True)
+        return self._with_fit(end) if self._crossings else end
+
     def _next(self) -> NextTrial | End:
         if (again := self._again()) is not None:
             return again

@@ -84,7 +84,13 @@ def outcome_of(end: End, at_least: float | None, limits: Sequence[LimitRecord] =
 
     With a rate to keep, it holds, breaks or is undecided. With rules on the capacity, the worst of them decides.
     Without either, a search passes with two bounds of which the lower one is confirmed, and fails if no rate holds.
+    A search that was stopped never passes.
     """
+    found = _outcome(end, at_least, limits)
+    return RuleOutcome.INCONCLUSIVE if end.is_stopped and found is RuleOutcome.PASS else found
+
+
+def _outcome(end: End, at_least: float | None, limits: Sequence[LimitRecord]) -> RuleOutcome:
     if at_least is not None:
         if end.holds is not None:
             return RuleOutcome.PASS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -91,7 +92,11 @@ def capacity(request: CapacityRequest, project: Project, say: Say) -> ExitCode:
 def _search(
     request: CapacityRequest, project: Project, suite: Suite, signals: Signals, say: Say
 ) -> tuple[CapacityDocument, Path]:
-    """Carry out the trials, and return the document and its folder."""
+    """Carry out the trials, and return the document and its folder.
+
+    Raises:
+        CommandError: Nothing was measured.
+    """
     rules, unjudged = judged_rules(suite.rules)
     started_s = time.time()
     folder = search_folder(project, suite.profile, started_s)
@@ -111,6 +116,10 @@ def _search(
     try:
         with in_use(folder):
             end = searching.run()
+    except CommandError:
+        if signals.any():
+            shutil.rmtree(folder, ignore_errors=True)  # nothing is known yet; after an error, it is kept for its logs
+        raise
     finally:
         with contextlib.suppress(OSError):
             folder.rmdir()  # succeeds only if the folder is empty, because nothing was measured
@@ -148,11 +157,11 @@ class _Searching:
         self.search = Search(self.plan)
 
     def run(self) -> End:
-        """Carry out trials until the search ends.
+        """Carry out trials until the search ends. An interrupt or an error ends it with the bounds so far.
 
         Raises:
-            StoppedError: A signal has stopped it.
-            TargetError, NoRunError: A trial cannot be carried out.
+            StoppedError: A signal has stopped it before anything was measured.
+            TargetError, NoRunError: A trial cannot be carried out, and nothing was measured before.
         """
         what = "searching" if self.plan.at_least is None else f"trying {given(self.plan.at_least, '/s')}"
         host = self.request.host
@@ -160,11 +169,24 @@ class _Searching:
         self.say(f"profile {self.suite.profile}: {what} for at most {duration(self.plan.budget_s)}, {where}")
         while isinstance(step := self.search.step(), NextTrial):
             began = time.monotonic()
-            self._rest(step.rest_s)
-            trial = self._trial(step)
+            try:
+                self._rest(step.rest_s)
+                trial = self._trial(step)
+            except CommandError as error:
+                if not self.search.levels:
+                    raise
+                return self.search.stop(self._why_stopped(step, error))
             self.search.add(step, trial, time.monotonic() - began)
             self.say(self._progress(step, trial))
         return step
+
+    def _why_stopped(self, step: NextTrial, error: CommandError) -> str:
+        if self.signals.any():
+            return "the search was interrupted"
+        first, *rest = str(error).splitlines()
+        for line in rest:
+            self.say(line)
+        return f"a trial at {given(step.rate_per_s, '/s')} could not be carried out: {first.removesuffix(':')}"
 
     def _trial(self, step: NextTrial) -> Trial:
         number = len(self.records) + 1

@@ -168,7 +168,7 @@ def test_a_segment_that_cannot_be_measured_says_why(repo: Path) -> None:
     done = finish(loadgate_command("ab", *SHORT), repo, XDG_CACHE_HOME=cache(repo))
     assert done.returncode == ERROR
     (line,) = done.stderr.splitlines()
-    assert re.match(r"loadgate: (base|head), .*: Locust could not measure it: queue: .*127\.0\.0\.1:9", line)
+    assert re.match(r"loadgate: (base|head), .*: the load did not start: queue: .*127\.0\.0\.1:9", line)
 
 
 def is_sampled(pid: int) -> bool:

@@ -11,7 +11,17 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.loadgate.running.support import FAIL, FULL, PASS, USAGE, Started, finish, loadgate_command, wait_until
+from tests.loadgate.running.support import (
+    FAIL,
+    FULL,
+    INCONCLUSIVE,
+    PASS,
+    USAGE,
+    Started,
+    finish,
+    loadgate_command,
+    wait_until,
+)
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = f"""[tool.loadgate]
@@ -101,7 +111,34 @@ def test_an_interrupted_search_leaves_nothing(folder: Path) -> None:
         children = psutil.Process(started.process.pid).children(recursive=True)
         started.process.send_signal(signal.SIGINT)
         assert started.process.wait(60) == 1
+    assert list((folder / "reports" / "performance" / "capacity").iterdir()) == []
     assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+
+
+@FULL
+def test_an_interrupted_search_reports_what_it_has_measured(folder: Path) -> None:
+    with Started(loadgate_command("capacity", *SHORT, "--from", "20/s"), folder) as started:
+        wait_until(lambda: list(folder.glob("reports/performance/capacity/*/trials/02/target.log")), "trial 2", 100)
+        started.process.send_signal(signal.SIGINT)
+        assert started.process.wait(60) == INCONCLUSIVE
+    assert "; the search was interrupted" in started.output.replace("\n  ", " ")
+    _, document = search(folder)
+    assert document["result"]["reason"] == "the search was interrupted"
+    assert len(document["trials"]) == 1
+
+
+@FULL
+def test_a_target_that_starts_only_once_ends_the_search_with_what_was_measured(folder: Path) -> None:
+    project = folder / "pyproject.toml"
+    once = 'test -e used && echo "the port is in use" && exit 3; touch used; exec "$@"'
+    project.write_text(project.read_text().replace("command = [", f"command = ['sh', '-c', '{once}', 'sh', "))
+    done = finish(loadgate_command("capacity", *SHORT, "--from", "20/s"), folder)
+    assert done.returncode == INCONCLUSIVE, done.stdout + done.stderr
+    output = done.stdout.replace("\n  ", " ")
+    assert "a trial at 40/s could not be carried out: the target ended with exit code 3; its last lines" in output
+    assert "the port is in use" in output
+    _, document = search(folder)
+    assert len(document["trials"]) == 1
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from itertools import pairwise
 import pytest
 
 from loadgate.analysis.capacity.level import capacities
-from loadgate.analysis.capacity.plan import Ending, NextTrial, Purpose
+from loadgate.analysis.capacity.plan import End, Ending, NextTrial, Purpose
+from loadgate.analysis.capacity.search import Search
 from loadgate.analysis.capacity.trial import Trial
 from tests.loadgate.analysis.capacity.made_trials import RULE, plan, search, trial, up_to, void
 
@@ -35,6 +36,17 @@ def test_no_rate_holds() -> None:
     end, _, _ = search(plan(), lambda step: trial(step.rate_per_s, 1))
     assert (end.ending, end.holds) == (Ending.NONE, None)
     assert end.breaks == pytest.approx(5 / 2**4, rel=0.03)
+
+
+def test_a_search_that_is_stopped_keeps_its_bounds() -> None:
+    stopped = Search(plan())
+    assert stopped.stop("it was interrupted") == End(Ending.BETWEEN, None, None, "it was interrupted", is_stopped=True)
+    measured = up_to(90)
+    for _ in range(6):
+        step = stopped.step()
+        assert isinstance(step, NextTrial)
+        stopped.add(step, measured(step), step.length_s)
+    assert stopped.stop("it was interrupted") == End(Ending.BETWEEN, 80, 160, "it was interrupted", is_stopped=True)
 
 
 def test_no_higher_rate_than_given() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,7 @@ def test_the_page_draws_the_curve_and_the_bounds() -> None:
 
 
 UNCONFIRMED = End(Ending.BETWEEN, 184, 192, "the budget ended")
+STOPPED = replace(FOUND, ending=Ending.BETWEEN, reason="the search was interrupted", is_stopped=True)
 AT_LEAST = End(Ending.AT_LEAST, 420, None, "the generator ended the search", is_confirmed=True, by_generator=True)
 
 
@@ -131,6 +133,8 @@ AT_LEAST = End(Ending.AT_LEAST, 420, None, "the generator ended the search", is_
         (UNCONFIRMED, "capacity >= 100/s", ExitCode.INCONCLUSIVE, "holds at 184/s, but this is not confirmed"),
         (AT_LEAST, "capacity >= 400/s", ExitCode.PASS, "PASS capacity >= 400/s: holds at 420/s"),
         (AT_LEAST, "capacity >= 500/s", ExitCode.INCONCLUSIVE, "INCONCLUSIVE capacity >= 500/s: undecided"),
+        (STOPPED, "capacity >= 100/s", ExitCode.INCONCLUSIVE, "PASS capacity >= 100/s: holds at 184/s"),
+        (STOPPED, "capacity >= 200/s", ExitCode.FAIL, "FAIL capacity >= 200/s: breaks at 192/s"),
         (End(Ending.NONE, None, 0.31), "capacity >= 1/s", ExitCode.FAIL, "FAIL capacity >= 1/s: breaks at 0.31/s"),
     ],
 )
