@@ -63,6 +63,10 @@ class Search:
         """Return all rates with usable trials, ascending."""
         return [self._levels[rate] for rate in sorted(self._levels)]
 
+    def level_at(self, rate_per_s: float) -> Level | None:
+        """Return the level of a rate. None if none of its trials counts, for example because it was void."""
+        return self._levels.get(rate_per_s)
+
     def add(self, step: NextTrial, trial: Trial, took_s: float) -> None:
         """Add the result of a step, which took `took_s` in all."""
         self._elapsed_s += took_s

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from loadgate.analysis.capacity.level import Level
+from loadgate.analysis.capacity.plan import NextTrial
+from loadgate.analysis.capacity.trial import Trial
 from loadgate.report.capacity.document import CapacityDocument, LevelRecord, RuleCapacity
 from loadgate.report.capacity.use import cpu_of
 from loadgate.report.text import OUTCOME_WORDS, aligned, printable
 from loadgate.terminal import wrapped
-from loadgate.units import count, figure, given, milliseconds
+from loadgate.units import count, duration, figure, given, milliseconds
 
 HEAD = ("RATE", "P50", "P95", "P99", "CPU", "TRIALS", "STATE")
 
@@ -27,6 +30,21 @@ def capacity_text(document: CapacityDocument, page: Path | None, columns: int | 
         *([f"report: {page}"] if page is not None else []),
     ]
     return "\n".join(["", *wrapped(lines, columns), ""])
+
+
+def trial_line(number: int, step: NextTrial, trial: Trial, level: Level | None, p95_ms: float | None) -> str:
+    """Return a line on a trial: its rate, what it shows, and what its rate shows so far.
+
+    `level` is that of its rate, or None if no trial of the rate counts.
+    """
+    what = f"trial {number} ({step.purpose.value}): {given(step.rate_per_s, '/s')} for {duration(step.length_s)}"
+    if trial.void is not None:
+        return f"{what} proves nothing: {trial.void.reason}"
+    what += f", p95 {milliseconds(p95_ms)}"
+    if level is None:
+        return f"{what}, is not counted, because the target may still be slow from the rate before"
+    why = ", ".join(level.broken or level.undecided)
+    return f"{what}, {level.state.value}{f': {why}' if why else ''}"
 
 
 def level_cells(level: LevelRecord) -> tuple[str, ...]:

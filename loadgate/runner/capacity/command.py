@@ -38,7 +38,7 @@ from loadgate.report.capacity.document import (
 )
 from loadgate.report.capacity.limits import judged_limits
 from loadgate.report.capacity.summary import markdown_summary
-from loadgate.report.capacity.text import capacity_text
+from loadgate.report.capacity.text import capacity_text, trial_line
 from loadgate.run.document import RunDocument
 from loadgate.run.document.parts import iso_time
 from loadgate.runner.capacity.criteria import JudgedRule, capacity_rules, judged_rules
@@ -50,7 +50,7 @@ from loadgate.runner.signals import Signals
 from loadgate.runner.suite import Suite, frozen_loadgate, suite_of
 from loadgate.runner.target import managed_target
 from loadgate.terminal import terminal_columns
-from loadgate.units import compact_duration, duration, given, milliseconds, plain
+from loadgate.units import compact_duration, duration, given, plain
 
 FOLDER = "trials"
 """The folder of the runs of the trials, relative to that of the search."""
@@ -177,7 +177,8 @@ class _Searching:
                     raise
                 return self.search.stop(self._why_stopped(step, error))
             self.search.add(step, trial, time.monotonic() - began)
-            self.say(self._progress(step, trial))
+            seen, level = self.seen.get(step.rate_per_s), self.search.level_at(step.rate_per_s)
+            self.say(trial_line(len(self.records), step, trial, level, seen.latencies.p95_ms if seen else None))
         return step
 
     def _why_stopped(self, step: NextTrial, error: CommandError) -> str:
@@ -243,17 +244,6 @@ class _Searching:
             if self.signals.any():
                 raise StoppedError
             time.sleep(min(POLL_S, left_s))
-
-    def _progress(self, step: NextTrial, trial: Trial) -> str:
-        """Return a line on a trial: its rate, what it shows, and what its rate shows so far."""
-        what = f"trial {len(self.records)} ({step.purpose.value}): {given(step.rate_per_s, '/s')}"
-        what += f" for {duration(step.length_s)}"
-        if trial.void is not None:
-            return f"{what} proves nothing: {trial.void.reason}"
-        (level,) = (level for level in self.search.levels if level.rate_per_s == step.rate_per_s)
-        latencies = self.seen[step.rate_per_s].latencies
-        why = ", ".join(level.broken or level.undecided)
-        return f"{what}, p95 {milliseconds(latencies.p95_ms)}, {level.state.value}{f': {why}' if why else ''}"
 
     def document(self, end: End, started_at: str, unjudged: Sequence[UnjudgedRule]) -> CapacityDocument:
         """Return the document of the search."""

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from loadgate.analysis.capacity.plan import End, Ending, Fit
+from loadgate.analysis.capacity.plan import End, Ending, Fit, NextTrial
+from loadgate.analysis.capacity.search import Search
 from loadgate.exit_codes import ExitCode
 from loadgate.report.capacity.artefacts import SEARCH_FILES
 from loadgate.report.capacity.curve import charts
@@ -16,13 +17,14 @@ from loadgate.report.capacity.history import capacities_json, capacities_text, p
 from loadgate.report.capacity.page import html_page
 from loadgate.report.capacity.stored import capacity_on, load_hash, stored_searches
 from loadgate.report.capacity.summary import markdown_summary
-from loadgate.report.capacity.text import capacity_text
+from loadgate.report.capacity.text import capacity_text, trial_line
 from loadgate.report.capacity.use import gave_out
 from loadgate.report.fingerprint import short_hash
 from loadgate.report.pruning import Pruned, prune
 from loadgate.report.rebuilding import rebuild
 from loadgate.run.document.environment import EnvironmentRecord, FingerprintRecord, MachineClassRecord, MachineRecord
 from loadgate.run.document.parts import iso_time
+from tests.loadgate.analysis.capacity.made_trials import plan, trial, void
 from tests.loadgate.report.ab.documents import HOSTILE
 from tests.loadgate.report.capacity.searches import FOUND, RULE, document, level, record
 
@@ -245,3 +247,21 @@ def test_old_searches_are_pruned(tmp_path: Path) -> None:
     assert prune(tmp_path, "light", 1, 0) == Pruned(0, 0, 0)
     assert prune(tmp_path, "medium", 1, 0) == Pruned(0, 0, 2)
     assert [path.name[:8] for path in (tmp_path / "capacity").iterdir()] == ["20260503"]
+
+
+def test_each_trial_has_a_line_also_if_none_of_its_rate_counts() -> None:
+    """A target that a higher rate has broken, and that is then slow at each rate, may not have recovered."""
+    searching, lines = Search(plan(first=40, is_fresh=False)), []
+    for number in range(1, 4):
+        step = searching.step()
+        assert isinstance(step, NextTrial)
+        measured = trial(step.rate_per_s, 1, length_s=step.length_s)
+        measured = void(step.rate_per_s, by_generator=False) if number == 1 else measured
+        searching.add(step, measured, 30)
+        lines.append(trial_line(number, step, measured, searching.level_at(step.rate_per_s), 900.0))
+    assert lines == [
+        "trial 1 (growing): 40/s for 15 s proves nothing: it was late",
+        "trial 2 (again): 40/s for 30 s, p95 900 ms, breaks: overall: p95 < 500ms",
+        "trial 3 (growing): 20/s for 15 s, p95 900 ms, is not counted, "
+        "because the target may still be slow from the rate before",
+    ]
