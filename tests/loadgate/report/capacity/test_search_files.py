@@ -262,6 +262,8 @@ def test_each_trial_has_a_line_also_if_none_of_its_rate_counts() -> None:
     assert lines == [
         "trial 1 (growing): 40/s for 15 s proves nothing: it was late",
         "trial 2 (again): 40/s for 30 s, p95 900 ms, breaks: overall: p95 < 500ms",
-        "trial 3 (growing): 20/s for 15 s, p95 900 ms, is not counted, "
-        "because the target may still be slow from the rate before",
+        (
+            "trial 3 (narrowing): 10/s for 30 s, p95 900 ms, is not counted, "
+            "because the target may still be slow from the rate before"
+        ),
     ]
