@@ -1,7 +1,6 @@
 """No traceback reaches a user: every command, with a bad value of every variable, at any width, with closed output.
 
-Each command gets one of the bad values of each variable. A hash of both names chooses it, so that every kind of value
-occurs with every command.
+Each variable has a bad value with some of the commands, and every kind of bad value occurs with every command.
 """
 
 from __future__ import annotations
@@ -102,7 +101,7 @@ LIBRARY_VARIABLES: dict[str, tuple[dict[str, str], str]] = {
     "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": (TRACES, "word"),
     "OTEL_PYTHON_TRACER_PROVIDER": (TRACES, "control"),
 }
-WIDTHS = (20, 40, 80, 200)
+WIDTHS = (20, 200)
 OUTPUTS = (("closed", "file"), ("full", "file"), ("unread", "file"), ("file", "closed"), ("closed", "closed"))
 
 
@@ -168,7 +167,9 @@ def assert_one_line(done: Outcome, variable: str, case: object, *, own: bool) ->
 
 @pytest.mark.parametrize("command", SERVICE)
 def test_every_setting_is_refused_in_one_line(command: str, service: ForkedCommands, folder: Path) -> None:
-    tried = {name: chosen(kinds_for(name), command, name) for name in Settings.model_fields}
+    # One of three commands in turn. Each of the three groups contains one that starts the API.
+    names = list(Settings.model_fields)[list(SERVICE).index(command) % 3 :: 3]
+    tried = {name: kinds_for(name)[place % len(kinds_for(name))] for place, name in enumerate(names)}
     assert set(tried.values()) == set(GARBAGE)
     env_file = folder / ".env"
     try:
