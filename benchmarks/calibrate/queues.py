@@ -120,7 +120,9 @@ def even(name: str, service_s: float, limit_s: float) -> Queue:
         if rate_per_s >= mu:
             return 1.0
         for _ in range(20_000):  # the root is reached from below
-            root = math.exp(-mu / rate_per_s * (1 - root))
+            before, root = root, math.exp(-mu / rate_per_s * (1 - root))
+            if root == before:
+                break
         return math.exp(-mu * (1 - root) * limit_s)
 
     def start(random: Random, _rate_per_s: float) -> Latency:
