@@ -75,16 +75,23 @@ def shared_module(item: pytest.Function) -> str | None:
 def start_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     """Return the order in which parallel test processes begin the tests.
 
-    Tests that start programs mostly wait, so they are spread among those that compute, and groups of them begin first.
-    The last quarter has none: a run that ends with a long test has idle processes.
+    Tests that start programs mostly wait, so they are spread among those that compute. Groups of them begin first, then
+    those with a long time limit, which take longest. The last quarter has none: a run that ends with a long test has
+    idle processes.
     """
     waiting = [item for item in items if item.get_closest_marker("process")]
-    waiting.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+    waiting.sort(key=lambda item: (item.get_closest_marker("xdist_group") is None, -own_time_limit_s(item)))
     computing = [item for item in items if not item.get_closest_marker("process")]
     computing.sort(key=lambda item: item.get_closest_marker("app") is None)
     placed = [(LAST_WAITING * place / len(waiting), item) for place, item in enumerate(waiting)]
     placed += [(place / len(computing), item) for place, item in enumerate(computing)]
     return [item for _, item in sorted(placed, key=lambda pair: pair[0])]
+
+
+def own_time_limit_s(item: pytest.Item) -> float:
+    """The time limit that the test or its module sets; 0 if it has the usual one."""
+    timeout = item.get_closest_marker("timeout")
+    return float(timeout.args[0]) if timeout else 0.0
 
 
 def name_group(item: pytest.Item) -> None:

@@ -32,16 +32,17 @@ def test_a_pure_test_that_starts_a_program_fails() -> None:
         sum(range(3))
 
 
-def item(name: str, *marks: str) -> Any:
-    return SimpleNamespace(name=name, get_closest_marker=lambda mark: mark in marks or None)
+def item(name: str, *marks: str, timeout: float | None = None) -> Any:
+    found = dict.fromkeys(marks, SimpleNamespace()) | ({"timeout": SimpleNamespace(args=(timeout,))} if timeout else {})
+    return SimpleNamespace(name=name, get_closest_marker=found.get)
 
 
-def test_tests_that_wait_are_spread_among_those_that_compute_and_their_groups_begin_first() -> None:
+def test_tests_that_wait_are_spread_among_those_that_compute_the_longest_first() -> None:
     computing = [item(f"pure {number}", "pure") for number in range(4)] + [item(f"app {n}", "app") for n in range(4)]
-    waiting = [item("alone 1", "process"), item("alone 2", "process"), item("group", "process", "xdist_group")]
+    waiting = [item("alone", "process"), item("long", "process", timeout=600), item("group", "process", "xdist_group")]
     order = [one.name for one in start_order([*computing, *waiting])]
     assert order == [
-        *("group", "app 0", "app 1", "alone 1", "app 2", "app 3", "alone 2", "pure 0", "pure 1", "pure 2", "pure 3")
+        *("group", "app 0", "app 1", "long", "app 2", "app 3", "alone", "pure 0", "pure 1", "pure 2", "pure 3")
     ]
     assert start_order([]) == []
     assert start_order(waiting[:1]) == waiting[:1]
