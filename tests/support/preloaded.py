@@ -42,9 +42,13 @@ COMMANDS = (
     *("tests.support.shop_commands", "inference_core.app.application", "inference_core.core.db.migrations.write"),
     "sqlalchemy.dialects.sqlite.aiosqlite",
 )
+COMMAND_LINE = (
+    *("inference_core.app.cli", "inference_core.app.generate.feature", "inference_core.app.generate.project"),
+    *COMMANDS[1:],
+)
 MODULES = (
     {"locust": LOCUST, "uvicorn": SERVICE, "celery": SERVICE, "pytest": TESTING}
-    | {"tests.support.shop_commands": COMMANDS}
+    | {"tests.support.shop_commands": COMMANDS, "inference-core": COMMAND_LINE}
     | {"loadgate.cli": ("loadgate.cli.command_line",), "tests.support.stub_service": ("tests.support.stub_service",)}
 )
 """What each program imports. Only the first has Locust, which puts gevent's modules in the place of Python's."""
@@ -87,9 +91,9 @@ def modules_for(command: Sequence[str], env: Mapping[str, str]) -> tuple[str, ..
     known = {**os.environ, "PYTHONPATH": str(ROOT)}
     early = {name for name in env if AT_START.match(name) and env[name] not in {os.environ.get(name), known.get(name)}}
     # Each process of a server with several starts an interpreter of its own.
-    if command[0] != sys.executable or early or "--workers" in command:
+    if command[0] != sys.executable or command[1] == "-c" or early or "--workers" in command:
         return None
-    return MODULES.get(command[2]) if command[1] == "-m" else LOCUST
+    return MODULES.get(command[2]) if command[1] == "-m" else MODULES.get(Path(command[1]).name, LOCUST)
 
 
 class ForkedProgram:
@@ -161,6 +165,8 @@ Program = ForkedProgram | subprocess.Popen[bytes]
 
 def start(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdout: IO[Any], stderr: IO[Any]) -> Program:
     """Start a command line, by forking where it is one of Python that finds most of its imports done."""
+    if Path(command[0]).parent == Path(sys.executable).parent and Path(command[0]).name in MODULES:
+        command = [sys.executable, *command]
     if modules := modules_for(command, env):
         return ForkedProgram(modules, command[1:], cwd=cwd, env=env, stdout=stdout, stderr=stderr)
     return subprocess.Popen(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)

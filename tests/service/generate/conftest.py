@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from inference_core.app.generate.project import new_project
+from tests.support import preloaded
 from tests.support.stack import BIN, ROOT, clean_environment
 
 
@@ -22,21 +22,13 @@ class Folder:
 
     def run(self, *command: str | Path, exit_code: int = 0, within_s: float = 110) -> str:
         """Run a command of the environment, and return its output, of both kinds."""
-        first, *others = command
-        env = clean_environment(PYTHONDONTWRITEBYTECODE="1")
+        first, *others = map(str, command)
+        env = clean_environment()
         env.pop("PYTHONPATH", None)
-        done = subprocess.run(
-            [BIN / first, *others],
-            cwd=self.path,
-            env=env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=within_s,
-            check=False,
-        )
-        assert done.returncode == exit_code, done.stdout
-        return done.stdout
+        done = preloaded.run([str(BIN / first), *others], cwd=self.path, env=env, timeout_s=within_s)
+        said = done.stdout + done.stderr
+        assert done.returncode == exit_code, said
+        return said
 
     def refused(self, *arguments: str | Path) -> str:
         """Run `inference-core` with arguments that are wrong. Return its single line."""

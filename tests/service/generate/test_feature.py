@@ -39,20 +39,6 @@ def test_it_adds_files_and_edits_one_line_of_one_file(shop: Folder) -> None:
     assert {"/api/v1/notes", "/api/v1/orders", "/api/v1/orders/{order_id}"} < set(paths)
 
 
-NAMES = (["news"], ["data"], ["categories"], ["x" * 24], ["open_orders"], ["people", "--singular", "person"])
-
-
-@pytest.mark.full
-@pytest.mark.timeout(400)
-def test_every_name_gives_code_that_passes_lint_format_types_and_tests(shop: Folder) -> None:
-    for names in NAMES:
-        shop.run("inference-core", "generate", "feature", *names)
-    shop.run("ruff", "check", "--no-cache", ".")
-    shop.run("ruff", "format", "--check", "--no-cache", ".")
-    shop.run("mypy", "--cache-dir", "../types")
-    shop.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", within_s=300)
-
-
 def test_two_features_follow_each_other_and_one_name_is_used_once(shop: Folder) -> None:
     shop.run("inference-core", "generate", "feature", "orders")
     shop.run("inference-core", "generate", "feature", "customers")
