@@ -49,7 +49,8 @@ def evaluate_rule(rule: Rule, view: RecorderView, context: EvaluationContext) ->
         return result
     stages = steady_stages(view) if rule.stage is None else _stages_of(rule)
     judged = view.totals(rule.scope, stages)
-    return judge_each_request(result, judged if judged.success.count else view.totals(rule.scope, _stages_of(rule)))
+    loaded = _stages_of(rule) or loaded_stages(view)
+    return judge_each_request(result, judged if judged.success.count else view.totals(rule.scope, loaded))
 
 
 def _evaluate_rule(rule: Rule, view: RecorderView, context: EvaluationContext) -> RuleResult:
@@ -57,7 +58,11 @@ def _evaluate_rule(rule: Rule, view: RecorderView, context: EvaluationContext) -
         return RuleResult(rule, RuleOutcome.INCONCLUSIVE, _nothing_recorded(rule, view))
     if not rule.metric.kind.is_latency:
         return judge(rule, view, context, _stages_of(rule) or (loaded_stages(view) if rule.counts_in_time else None))
-    whole = judge(rule, view, context, _stages_of(rule))
+    stages = _stages_of(rule) or loaded_stages(view)
+    if not view.totals(rule.scope, stages).requests:
+        reason = f"no request of {rule.scope!r} was sent under load; what users request when they start is no load"
+        return RuleResult(rule, RuleOutcome.INCONCLUSIVE, reason)
+    whole = judge(rule, view, context, stages)
     result = whole
     if rule.stage is None:
         if not is_steady(view):
@@ -86,7 +91,8 @@ def _with_ramp(result: RuleResult, rules: Sequence[Rule], view: RecorderView, co
     if result.outcome is not RuleOutcome.PASS or result.stages != "steady" or _has_own_ramp_rule(rule, rules):
         return result
     quick = replace(context, intervals=False)
-    if rule.window_s is None and judge(rule, view, quick, None).outcome is RuleOutcome.FAIL:
+    with_ramp = judge(rule, view, quick, loaded_stages(view))
+    if rule.window_s is None and with_ramp.outcome is RuleOutcome.FAIL:
         reason = (
             f"{rule.metric} was {shown(rule, result.value)} without the ramp, but breaks the limit with the ramp; "
             f"add a rule for the ramp, such as '{replace(rule, stage=RAMP)}'"
@@ -128,8 +134,8 @@ def loaded_stages(view: RecorderView) -> set[str]:
 
 
 def is_steady(view: RecorderView) -> bool:
-    """Return whether all requests belong to the steady stages."""
-    return steady_stages(view) == set(view.stages())
+    """Return whether all requests under load belong to the steady stages."""
+    return steady_stages(view) == loaded_stages(view)
 
 
 def _nothing_recorded(rule: Rule, view: RecorderView) -> str:

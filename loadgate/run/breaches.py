@@ -10,7 +10,7 @@ from loadgate.analysis.breach import Breach, NameInBreach, find_breach
 from loadgate.analysis.confidence import min_samples
 from loadgate.analysis.traffic import Span
 from loadgate.recorder import OVERALL, Recorder, RequestName, Totals
-from loadgate.rules import MetricKind, Rule, RuleOutcome, RuleResult, Unit, steady_stages
+from loadgate.rules import MetricKind, Rule, RuleOutcome, RuleResult, Unit, loaded_stages, steady_stages
 from loadgate.rules.readings import mean_or_extreme
 from loadgate.run.document.conclusions import BreachRecord
 from loadgate.units import clock, count, quantity
@@ -75,7 +75,7 @@ class _RuleLimit:
 
 def _record(recorder: Recorder, result: RuleResult, started_s: float) -> BreachRecord:
     rule, limit = result.rule, _RuleLimit(result.rule)
-    stages = {rule.stage} if rule.stage else steady_stages(recorder) if result.stages == "steady" else None
+    stages = _stages(recorder, result)
     requests = {name: recorder.time_slots(name, stages) for name in _names(recorder, rule.scope)}
     requests = {name: slots for name, slots in requests.items() if slots}
     found = find_breach(requests, limit, limit.min_requests(), float(rule.window_s or 1))
@@ -85,6 +85,16 @@ def _record(recorder: Recorder, result: RuleResult, started_s: float) -> BreachR
         requests=[name.request.name for name in found.names],
         sentence=_sentence(recorder, limit, found, started_s),
     )
+
+
+def _stages(recorder: Recorder, result: RuleResult) -> set[str] | None:
+    """Return the stages that a result is about, or None for all."""
+    rule = result.rule
+    if rule.stage:
+        return {rule.stage}
+    if result.stages == "steady":
+        return steady_stages(recorder)
+    return loaded_stages(recorder) if rule.metric.kind.is_latency else None
 
 
 def _names(recorder: Recorder, scope: str) -> list[RequestName]:

@@ -308,6 +308,30 @@ def test_throughput_counts_requests_that_were_sent_during_the_load() -> None:
     assert judge("health: p95 < 1s", recorder, context).samples == 60
 
 
+class TestBeforeTheLoad:
+    """Requests that users send when they start, before the first arrival, are no load."""
+
+    def test_their_latencies_are_not_judged(self) -> None:
+        recorder = run([900.0] * 200, stage="outside", per_second=100)
+        run([20.0] * 100, recorder=recorder, start_s=START_S + 3)
+
+        result = judge("health: p95 < 100ms", recorder)
+        assert (result.outcome, result.samples, result.value_all_stages) == (PASS, 100, result.value)
+
+    def test_a_rule_on_them_alone_proves_nothing(self) -> None:
+        recorder = run([20.0] * 200, stage="outside", per_second=100)
+
+        result = judge("health: p95 < 100ms", recorder)
+        assert (result.outcome, result.value) == (INCONCLUSIVE, None)
+        assert result.reason.startswith("no request of 'health' was sent under load")
+
+    def test_their_failures_count(self) -> None:
+        recorder = run([20.0] * 100, stage="outside", per_second=100, failures=50)
+        run([20.0] * 100, recorder=recorder, start_s=START_S + 3)
+
+        assert judge("health: failures < 1%", recorder).outcome is FAIL
+
+
 class TestVerdict:
     """From results to the overall outcome."""
 
