@@ -32,6 +32,7 @@ STARTERS = {
     "printed_json",
     "web_ui",
     "Started",
+    "preloaded",
     "redis_server",
     "subprocess",
 }

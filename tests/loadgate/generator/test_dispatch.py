@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import os
 import sys
 from pathlib import Path
+
+from tests.support import preloaded
 
 PROGRAM = Path(__file__).with_name("dispatch_program.py")
 
 
 def test_workers_get_users_only_after_their_admission_and_strangers_change_nothing() -> None:
-    done = subprocess.run([sys.executable, PROGRAM], capture_output=True, text=True, check=False)
+    done = preloaded.run([sys.executable, str(PROGRAM)], cwd=Path.cwd(), env=os.environ)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [
         ["first, without users", 1, {"one": 0, "two": 0}],

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
 import sys
 from pathlib import Path
+
+from tests.support import preloaded
 
 PROGRAM = Path(__file__).with_name("run_controller_program.py")
 
 
 def printed(argument: str) -> str:
-    done = subprocess.run([sys.executable, PROGRAM, argument], capture_output=True, text=True, check=False)
+    done = preloaded.run([sys.executable, str(PROGRAM), argument], cwd=Path.cwd(), env=os.environ)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
