@@ -46,9 +46,12 @@ COMMAND_LINE = (
     *("inference_core.app.cli", "inference_core.app.generate.feature", "inference_core.app.generate.project"),
     *COMMANDS[1:],
 )
+SERVICE_PROGRAM = "service_program.py"
+"""The name of a script that creates the application of a service."""
+
 MODULES = (
     {"locust": LOCUST, "uvicorn": SERVICE, "celery": SERVICE, "pytest": TESTING}
-    | {"tests.support.shop_commands": COMMANDS, "inference-core": COMMAND_LINE}
+    | {"tests.support.shop_commands": COMMANDS, "inference-core": COMMAND_LINE, SERVICE_PROGRAM: COMMANDS[1:]}
     | {"loadgate.cli": ("loadgate.cli.command_line",), "tests.support.stub_service": ("tests.support.stub_service",)}
 )
 """What each program imports. Only the first has Locust, which puts gevent's modules in the place of Python's."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.support import preloaded
 from tests.support.stack import ROOT, clean_environment
 
 PROJECT = Path(__file__).parent / "depot_project"
@@ -30,15 +31,9 @@ class Project:
 
     def python(self, program: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a program in the folder."""
-        return subprocess.run(
-            [sys.executable, "-c", program],
-            cwd=self.path,
-            env=self.env(**variables),
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
-        )
+        script = self.path / preloaded.SERVICE_PROGRAM
+        script.write_text(program)
+        return preloaded.run([sys.executable, str(script)], cwd=self.path, env=self.env(**variables))
 
     def report(self, program: str, **variables: str) -> Any:
         """Run a program that prints JSON as its last line. Return it."""
