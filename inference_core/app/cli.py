@@ -33,7 +33,7 @@ def _main(
         bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Run the embedded stack, the API, workers, the migrations."""
+    """Run a service, migrate its database, and generate code."""
     from inference_core.core.telemetry.opentelemetry_variables import check_opentelemetry_variables
 
     with one_line_errors():
@@ -125,7 +125,7 @@ def revision(
 
 @app.command(name="settings")
 def settings() -> None:
-    """Print every setting with its default, as a .env.example."""
+    """Print all settings and their defaults as .env.example."""
     from inference_core.app.env_example import env_example
 
     with one_line_errors():
@@ -142,7 +142,7 @@ def new(
     ] = None,
     bare: Annotated[bool, typer.Option("--bare", help="Leave out the example feature, notes.")] = False,
 ) -> None:
-    """Start a service of its own that uses inference-core."""
+    """Create a service that uses inference-core."""
     from inference_core.app.generate.project import new_project
 
     with one_line_errors():
@@ -151,7 +151,7 @@ def new(
 
 
 generate = new_commands()
-generate.info.help = "Generate code: a feature of the service."
+generate.info.help = "Generate the code of a new feature."
 app.add_typer(generate, name="generate")
 
 

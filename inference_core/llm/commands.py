@@ -24,7 +24,7 @@ def llm_sim(
     load_factor: Annotated[float, typer.Option(min=0, help="Slowdown with all requests running.")] = 1.0,
     fault_rates: Annotated[str, typer.Option(help="Share of failures, such as rate_limited=0.01,reset=0.005.")] = "",
 ) -> None:
-    """Serve a simulated model under OpenAI's API.
+    """Serve a simulated model with OpenAI's API.
 
     It runs until Ctrl-C, and prints its base URL when it is ready.
     """

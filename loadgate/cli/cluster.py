@@ -12,7 +12,7 @@ from loadgate.cli.output import say
 from loadgate.exit_codes import ExitCode
 
 cli = typer.Typer(
-    help="Run a load profile on Kubernetes, with a master and several workers.",
+    help="Run a load profile on several machines of a Kubernetes cluster.",
     rich_markup_mode=None,
     no_args_is_help=False,
 )
@@ -31,22 +31,28 @@ def render_command(
     workers: Annotated[int, typer.Option(min=1, max=1000, help="Number of workers.")],
     image: Annotated[str, typer.Option(help="Container image with loadgate and the project.")],
     host: Annotated[str | None, typer.Option(help="URL to test; without it, TARGET_HOST in the Secret.")] = None,
-    secret: Annotated[str, typer.Option(metavar="NAME", help="Secret that becomes environment variables.")] = "",
-    name: Annotated[str | None, typer.Option(help="Name of the run; without it, made of the profile's.")] = None,
+    secret: Annotated[str, typer.Option(metavar="NAME", help="Secret whose keys become environment variables.")] = "",
+    name: Annotated[str | None, typer.Option(help="Name of the run; by default, loadgate- and the profile.")] = None,
     namespace: Annotated[str, typer.Option(help="Namespace; without it, the one of the kubectl context.")] = "",
-    put: Annotated[str, typer.Option(metavar="URL", help="PUT the run folder as .tar.gz to this URL.")] = "",
+    put: Annotated[str, typer.Option(metavar="URL", help="After the run, PUT its folder as .tar.gz to this URL.")] = "",
     keep: Annotated[
         float | None,
-        typer.Option(parser=duration, metavar="<duration>", help="Keep the master after the run for kubectl cp."),
+        typer.Option(
+            parser=duration, metavar="<duration>", help="Keep the master running after the run, for kubectl cp."
+        ),
     ] = None,
     cpu: Annotated[str, typer.Option(help="Cores of each pod, such as 2 or 500m.")] = "1",
     memory: Annotated[str, typer.Option(help="Memory of each pod.")] = "1Gi",
     folder: Annotated[str, typer.Option(help="Folder of the project in the image.")] = "/suite",
     run_time: Annotated[
         float | None,
-        typer.Option("--run-time", "-t", parser=duration, metavar="<duration>", help="Instead of the profile's."),
+        typer.Option(
+            "--run-time", "-t", parser=duration, metavar="<duration>", help="Run time instead of the profile's."
+        ),
     ] = None,
-    output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="File to write; - prints it.")] = "-",
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="File to write; - prints the manifests.")
+    ] = "-",
     locustfile: Locustfile = None,
 ) -> int:
     """Print the Kubernetes manifests of a run with several workers.

@@ -72,7 +72,7 @@ def main(
         bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Turn a Locust suite into load profiles, a verdict and a report."""
+    """Run load profiles of a Locust suite, and judge each run by its limits."""
     if context.invoked_subcommand is None:
         print(context.get_help(), file=sys.stderr)
         raise typer.Exit(ExitCode.USAGE)

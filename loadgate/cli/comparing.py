@@ -138,7 +138,7 @@ class AgainstCommand(TyperCommand):
 def compare_command(
     runs: Annotated[list[str], typer.Argument(metavar="RUN", help="A folder, run.json, name, latest or latest-N.")],
     *,
-    against: Annotated[list[str], typer.Option(metavar="RUN...", help="The earlier runs, with which RUN is compared.")],
+    against: Annotated[list[str], typer.Option(metavar="RUN...", help="The earlier runs to compare RUN with.")],
     profile: Annotated[str | None, typer.Option(help="Load profile of the runs that latest and latest-N name.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:

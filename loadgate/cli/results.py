@@ -44,15 +44,17 @@ def open_command(
 
 
 def report(
-    path: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run or a comparison, or its JSON file.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="RUN", help="Folder of a run, a comparison or a search, or its JSON file.")
+    ],
     hdr: Annotated[
         bool, typer.Option("--hdr", help="Also write the latencies of a run as an HdrHistogram log.")
     ] = False,
 ) -> int:
-    """Write the files of a run or of a comparison again.
+    """Write the files of a run, a comparison or a search again.
 
     For a run, the report, the JUnit file, the summary, the CSV file and the metrics are written from run.json. For a
-    comparison, the page and the summary are written from ab.json.
+    comparison or a search for the capacity, the page and the summary are written from ab.json or capacity.json.
     """
     from loadgate.paths import shown_path
     from loadgate.report.rebuilding import rebuild

@@ -41,7 +41,8 @@ def run_command(
         bool | None,
         typer.Option(
             "--baseline/--no-baseline",
-            help="Compare with the profile's baseline; by default, with the last comparable run if there is none.",
+            help="Require the profile's baseline, or compare with nothing. By default, compare with the baseline or, "
+            "without one, with the last comparable run.",
         ),
     ] = None,
     put: Annotated[
@@ -49,12 +50,14 @@ def run_command(
         typer.Option(
             envvar="LOADGATE_PUT_URL",
             metavar="URL",
-            help="Afterwards, PUT the run folder as .tar.gz to this URL. LOADGATE_PUT_TOKEN is its bearer token.",
+            help="After the run, PUT its folder as .tar.gz to this URL. LOADGATE_PUT_TOKEN is the bearer token.",
         ),
     ] = None,
     keep: Annotated[
         float | None,
-        typer.Option(parser=duration, metavar="<duration>", help="Afterwards, keep the process for this time."),
+        typer.Option(
+            parser=duration, metavar="<duration>", help="Keep the process running for this time after the run."
+        ),
     ] = None,
     locustfile: Locustfile = None,
 ) -> int:

@@ -62,7 +62,7 @@ class RenderRequest:
     memory: str = "1Gi"
     folder: str = "/suite"
     run_time_s: float | None = None
-    """Instead of the profile's."""
+    """Used instead of the run time of the profile."""
     locustfile: str | None = None
     options: Sequence[str] = ()
 
