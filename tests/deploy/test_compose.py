@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import configparser
+import json
 import os
 import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from redis import Redis
+from redis.exceptions import AuthenticationError
 
+from inference_core.app.stack.ports import LOOPBACK, free_port, is_listening
+from inference_core.app.stack.redis_server import find_redis_server
 from inference_core.service import service
 from tests.loadgate.runner.cluster.schema import compose_problems
 from tests.support import deployment
@@ -17,6 +24,7 @@ from tests.support.compose_files import VARIABLE, MissingVariableError
 from tests.support.deploy_tools import DEPLOY, debian_tool, deploy_tool, output_of
 from tests.support.deployment import GIVEN, SECRETS, compose
 from tests.support.dockerfile import read_dockerfile
+from tests.support.processes import stop, wait_until
 from tests.support.stack import ROOT
 
 FILE = DEPLOY / "compose.yaml"
@@ -142,6 +150,32 @@ def test_valkey_evicts_nothing_and_keeps_its_data(services: dict[str, Any]) -> N
     assert services["valkey"]["volumes"] == ["valkey:/data"]
 
 
+def test_the_password_of_valkey_is_needed_and_in_no_argument(services: dict[str, Any], tmp_path: Path) -> None:
+    port, arguments, program = free_port(), tmp_path / "arguments", tmp_path / "valkey-server"
+    program.write_text(
+        f'#!/bin/sh\necho "$@" > {arguments}\nexec {find_redis_server()} "$@" --port {port} --bind {LOOPBACK}\n'
+    )
+    program.chmod(0o755)
+    valkey = services["valkey"]
+    env = {**os.environ, **valkey["environment"], "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    server = subprocess.Popen(
+        [*valkey["entrypoint"], *valkey["command"]], cwd=tmp_path, env=env, stdout=subprocess.DEVNULL
+    )
+    try:
+        wait_until(lambda: server.poll() is not None or is_listening(port), what="the server listening")
+        with Redis(port=port) as stranger, pytest.raises(AuthenticationError):
+            stranger.ping()
+        with Redis(port=port, password=SECRETS["REDIS_PASSWORD"]) as client:
+            options = {"maxmemory-policy": "noeviction", "appendonly": "yes"}
+            assert client.config_get(*options) == options
+        assert arguments.read_text().startswith("- --appendonly")
+        assert SECRETS["REDIS_PASSWORD"] not in arguments.read_text()
+        server.terminate()
+        assert server.wait(30) == 0, "the server itself gets the signal"
+    finally:
+        stop(server)
+
+
 def test_pgbouncer_has_connections_for_all_processes(services: dict[str, Any]) -> None:
     read = configparser.ConfigParser()
     read.read(DEPLOY / "pgbouncer.ini")
@@ -169,6 +203,20 @@ def test_files_that_are_mounted_exist(services: dict[str, Any]) -> None:
 def test_a_missing_variable_is_named(name: str) -> None:
     with pytest.raises(MissingVariableError, match=f"{name}: set it to "):
         compose({**GIVEN, name: ""})
+
+
+@pytest.mark.full
+@pytest.mark.process
+def test_a_value_in_single_quotes_reaches_the_service_unchanged(tmp_path: Path) -> None:
+    """As the page says, because Compose replaces variables in these files and removes comments."""
+    value = """a$b ${c} #d "e" \\f"""
+    variables = tmp_path / "variables"
+    lines = [f"{name}='{text}'" for name, text in {**GIVEN, "SMTP_PASSWORD": value}.items()]
+    variables.write_text("\n".join(lines))
+    command = ["-f", FILE, "--env-file", variables, "config", "--format", "json"]
+    read = json.loads(output_of(deploy_tool("docker-compose"), *command, env={"PATH": os.environ["PATH"]}))
+    # Compose writes each dollar twice, because it would replace variables again.
+    assert read["services"]["api-1"]["environment"]["SMTP_PASSWORD"].replace("$$", "$") == value
 
 
 def test_no_secret_has_a_default() -> None:

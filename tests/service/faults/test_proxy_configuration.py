@@ -119,7 +119,14 @@ def test_the_proxy_says_whose_request_it_is_whatever_the_caller_says(proxied: Pr
     assert proxied.seen[-1]["x-forwarded-for"] == LOOPBACK
     assert proxied.seen[-1]["x-forwarded-proto"] == "http"
     assert "forwarded" not in proxied.seen[-1]
-    assert httpx2.get(f"http://{LOOPBACK}:{proxied.port}/metrics", trust_env=False).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/metrics/", "/metrics?x", "/%6detrics", "/%6D%65trics", "/metrics%2f"])
+def test_the_proxy_does_not_expose_metrics(proxied: Proxied, path: str) -> None:
+    before = len(proxied.seen)
+    request = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    assert said_to(proxied.port, request.encode()).startswith(b"HTTP/1.1 404 ")
+    assert len(proxied.seen) == before
 
 
 @pytest.mark.parametrize(("method", "status", "times"), [("GET", 200, 2), ("HEAD", 200, 2), ("POST", 502, 1)])

@@ -7,6 +7,7 @@ import asyncio
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from inference_core.core.database_url import shown_database_url
 from inference_core.core.db.engine import Database
 from inference_core.core.db.migrations.errors import MigrationError, describe
 from inference_core.core.db.migrations.revisions import check_stored, histories, revisions_of
@@ -47,7 +48,10 @@ async def ensure_schema(service: Service, settings: Settings, database: Database
     if settings.is_production:
         at = f"at {', '.join(stored)}" if stored else "empty"
         needed = ", ".join(str(history.head) for history in behind)
-        raise MigrationError(f"database: the schema is {at}, this version needs {needed}; run: inference-core migrate")
+        shown = shown_database_url(settings.database_url)
+        raise MigrationError(
+            f"database: the schema of {shown} is {at}, this version needs {needed}; run: inference-core migrate"
+        )
     await _migrate(service, settings)
 
 
