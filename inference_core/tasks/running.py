@@ -29,8 +29,8 @@ class RunningTasks:
     async def count(self, tags: Sequence[bytes], depths: Mapping[str, int]) -> dict[str, int]:
         """Return the number of tasks that workers hold for each queue of `depths`, which has the waiting messages.
 
-        A worker takes a message from the queue shortly before it records it. So the sum of both numbers becomes less
-        only if two consecutive readings say so.
+        A worker of an older version takes a message from the queue shortly before it records it. So the sum of both
+        numbers becomes less only if two consecutive readings say so.
 
         Args:
             tags: The fields of the hash `TAKEN_KEY`, read in one step with `depths`.

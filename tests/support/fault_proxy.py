@@ -39,6 +39,18 @@ class Toxic:
     bytes: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """The loss of the next data that the server sends with `text` in them.
+
+    The client gets the first `keep` bytes. Then the connection is closed, or `silent` for ever.
+    """
+
+    text: bytes
+    keep: int = 0
+    silent: bool = False
+
+
 @dataclass(slots=True)
 class FaultProxy:
     """A running proxy. The toxics in force apply to every connection, the open ones included."""
@@ -50,6 +62,7 @@ class FaultProxy:
     accepted: int = 0
     forgotten: int = 0
     condemned: int = 0
+    losses: list[Loss] = field(default_factory=list)
     _server: asyncio.Server | None = None
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -76,6 +89,10 @@ class FaultProxy:
 
     def _condemn(self) -> None:
         self.condemned = self.accepted
+
+    def lose(self, *losses: Loss) -> None:
+        """Lose data of the server, each of the losses once."""
+        self._call(self.losses.extend, losses)
 
     def _call(self, action: Callable[..., object], *arguments: object) -> None:
         async def run() -> None:
@@ -157,6 +174,11 @@ class FaultProxy:
                     await asyncio.Event().wait()
                 if number <= self.condemned:
                     break
+                if back and (loss := self._loss(data)):
+                    writer.write(data[: loss.keep])
+                    if loss.silent:
+                        await asyncio.Event().wait()
+                    break
                 if back:
                     await self._slow_down(len(data))
                     limit = self.toxics.get("limit_data")
@@ -171,6 +193,13 @@ class FaultProxy:
             if slow := self.toxics.get("slow_close"):
                 await asyncio.sleep(slow.ms / 1000)
         writer.close()
+
+    def _loss(self, data: bytes) -> Loss | None:
+        for loss in self.losses:
+            if loss.text in data:
+                self.losses.remove(loss)
+                return loss
+        return None
 
     async def _blackhole(self, writer: asyncio.StreamWriter) -> None:
         started_s = self.loop.time()

@@ -63,6 +63,8 @@ def _connection(settings: Settings, *, is_worker: bool) -> Mapping[str, Any]:
             "socket_keepalive": True,
             **_masters(settings),
             "visibility_timeout": settings.celery_visibility_timeout_s,
+            # The channels of the application share this list (`core/queue/transport.py`).
+            "unanswered": [],
             # Check for messages of crashed workers every ten seconds, instead of at every tenth such check.
             "unacked_restore_throttle": 1,
             # A worker leaves a silent broker after at most twice this time.

@@ -6,7 +6,6 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -136,25 +135,6 @@ def test_who_asks_again_whether_to_start_is_told_the_same(own_redis: OwnRedis) -
 
         assert [ask("first"), ask("first"), ask("second"), ask("second", 1)] == ["run", "run", "copy", "run"]
         assert redis.ttl(task_key("one")) > DAY_S - 60
-
-
-def test_a_message_whose_broker_ends_in_the_moment_of_its_delivery_is_recorded_by_the_next(
-    own_redis: OwnRedis,
-) -> None:
-    settings = Settings(_env_file=None, redis_url=own_redis.url)
-    app = create_celery(service, settings, "worker")
-    with keys_of_service(own_redis.url) as redis, app.connection_for_read() as connection, ThreadPoolExecutor() as pool:
-        app.send_task("test.add", (1, 2))
-        channel = connection.default_channel
-        message = channel.Message(channel._get("default"), channel=channel)
-        own_redis.stop()
-        recorded = pool.submit(channel.qos.append, message, message.delivery_tag)
-        with redis_server(own_redis.folder, own_redis.port):
-            recorded.result(60)
-            assert redis.hexists("unacked", message.delivery_tag)
-            assert redis.zscore("unacked_index", message.delivery_tag)
-            message.ack()
-            assert not redis.exists("unacked", "unacked_index", "default")
 
 
 def test_a_connection_that_is_lost_is_closed_and_a_running_task_can_still_be_acknowledged(own_redis: OwnRedis) -> None:

@@ -28,7 +28,7 @@ async def test_taken_messages_are_counted_by_queue_and_a_gap_of_one_reading_is_n
         running = RunningTasks(redis)
         waiting = {"default": 2, "mail": 0, "llm_tasks": 0}
         assert await running.count([b"a", b"b", b"c", b"gone"], waiting) == {"default": 1, "mail": 1, "llm_tasks": 0}
-        # A worker has taken a message, and not yet recorded it.
+        # A worker of an older version has taken a message, and not yet recorded it.
         assert await running.count([b"a"], waiting | {"default": 1}) == {"default": 2, "mail": 1, "llm_tasks": 0}
         assert await running.count([b"a"], waiting | {"default": 1}) == {"default": 1, "mail": 0, "llm_tasks": 0}
         await redis.delete(TAKEN_KEY)
