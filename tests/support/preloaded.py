@@ -39,19 +39,16 @@ SERVICE = (
 )
 TESTING = (*SERVICE, "inference_core.core.db.migrations.run", "inference_core.testing")
 COMMANDS = (
-    *("tests.support.shop_commands", "inference_core.app.application", "inference_core.core.db.migrations.write"),
-    "sqlalchemy.dialects.sqlite.aiosqlite",
-)
-COMMAND_LINE = (
-    *("inference_core.app.cli", "inference_core.app.generate.feature", "inference_core.app.generate.project"),
-    *COMMANDS[1:],
+    *("tests.support.shop_commands", "inference_core.app.cli", "inference_core.app.application"),
+    *("inference_core.app.generate.feature", "inference_core.app.generate.project"),
+    *("inference_core.core.db.migrations.write", "sqlalchemy.dialects.sqlite.aiosqlite"),
 )
 SERVICE_PROGRAM = "service_program.py"
 """The name of a script that creates the application of a service."""
 
 MODULES = (
     {"locust": LOCUST, "uvicorn": SERVICE, "celery": SERVICE, "pytest": TESTING}
-    | {"tests.support.shop_commands": COMMANDS, "inference-core": COMMAND_LINE, SERVICE_PROGRAM: COMMANDS[1:]}
+    | dict.fromkeys(("tests.support.shop_commands", "inference-core", SERVICE_PROGRAM), COMMANDS)
     | {"loadgate.cli": ("loadgate.cli.command_line",), "tests.support.stub_service": ("tests.support.stub_service",)}
 )
 """What each program imports. Only the first has Locust, which puts gevent's modules in the place of Python's."""

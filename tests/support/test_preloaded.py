@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.preloaded import COMMAND_LINE, LOCUST, MODULES, ROOT, SERVICE, modules_for, run
+from tests.support.preloaded import COMMANDS, LOCUST, MODULES, ROOT, SERVICE, modules_for, run
 
 API = [sys.executable, "-m", "uvicorn", "tests.support.service_app:app"]
 
@@ -20,7 +20,7 @@ def test_an_api_and_a_worker_are_forked() -> None:
 
 def test_a_file_is_the_script_of_the_command_line_or_uses_locust() -> None:
     script = Path(sys.executable).with_name("inference-core")
-    assert modules_for([sys.executable, str(script), "migrate"], {}) == COMMAND_LINE
+    assert modules_for([sys.executable, str(script), "migrate"], {}) == COMMANDS
     assert modules_for([sys.executable, "program.py"], {}) == LOCUST
     assert modules_for([sys.executable, "-c", "pass"], {}) is None
 
