@@ -8,6 +8,7 @@ process of its own.
 from __future__ import annotations
 
 import atexit
+import errno
 import functools
 import json
 import os
@@ -18,6 +19,8 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -53,24 +56,30 @@ MODULES = (
 )
 """What each program imports. Only the first has Locust, which puts gevent's modules in the place of Python's."""
 
+SERVERS: list[subprocess.Popen[bytes]] = []
+"""The processes that this one has started and that are forked for programs."""
+
 AT_START = re.compile(r"PYTHON|LD_|FAKETIME|MALLOC_|TZ$|PROMETHEUS_MULTIPROC_DIR")
 """Variables that are read when a program starts, or when a module is imported."""
 
 
 class Preloaded:
-    """A process that has imported `modules` and is forked for each program."""
+    """A process that has imported `modules` and is forked for each program. The test processes of a run share it."""
 
     def __init__(self, modules: Sequence[str]) -> None:
-        self._socket, theirs = socket.socketpair()
-        with theirs:
-            command = [sys.executable, "-m", "tests.support.preloaded_program", str(theirs.fileno()), *modules]
-            self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
+        run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+        number = zlib.crc32(" ".join((run, *modules)).encode())
+        address = str(Path(tempfile.gettempdir(), f"preloaded-{os.getuid()}-{number:08x}"))
+        deadline = time.monotonic() + 10
+        while (connection := connected(address)) is None:
+            assert time.monotonic() < deadline, f"nothing listens at {address}"
+            start_server(address, modules)
+        self._socket = connection
         atexit.register(self.close)
 
     def close(self) -> None:
-        """End the process; programs that run go on."""
+        """Let the process end if no other test process needs it; programs that run go on."""
         self._socket.close()
-        self._process.wait(10)
 
     def send(self, program: Mapping[str, Any], descriptors: Sequence[int]) -> None:
         """Start a program with the standard streams, and the pipe to tell of it, that `descriptors` are."""
@@ -80,9 +89,35 @@ class Preloaded:
             socket.send_fds(self._socket, [b"\0"], [described.fileno(), *descriptors])
 
 
+def connected(address: str) -> socket.socket | None:
+    """Connect to a server; return None if there is none yet."""
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(address)
+    except (FileNotFoundError, ConnectionRefusedError):
+        connection.close()
+        return None
+    return connection
+
+
+def start_server(address: str, modules: Sequence[str]) -> None:
+    """Start a server unless another test process is just doing so."""
+    with socket.socket(socket.AF_UNIX) as server:
+        try:
+            server.bind(address)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            return
+        server.listen()
+        command = [sys.executable, "-m", "tests.support.preloaded_program", str(server.fileno()), *modules]
+        # It can outlive this process.
+        SERVERS.append(subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, pass_fds=[server.fileno()]))
+
+
 @functools.cache
 def preloaded(modules: tuple[str, ...]) -> Preloaded:
-    """One such process for each process of tests."""
+    """Return the process with these modules."""
     return Preloaded(modules)
 
 

@@ -1,8 +1,9 @@
 """Imports modules once, then runs Python programs in forks of itself: a short program takes longest for its imports.
 
-`python -m tests.support.preloaded_program SOCKET MODULE ...` is told of each program by a byte on the descriptor
-SOCKET. Five descriptors come with it: a file with the program as JSON (`argv`, `cwd`, `env`), its three standard
-streams, and a pipe that gets its process id and, when it has ended, its exit code, a line each.
+`python -m tests.support.preloaded_program SOCKET MODULE ...` accepts connections on the descriptor SOCKET, and ends
+when all of them are closed. Each program is a byte on a connection. Five descriptors come with it: a file with the
+program as JSON (`argv`, `cwd`, `env`), its three standard streams, and a pipe that gets its process id and, when it has
+ended, its exit code, a line each.
 """
 
 from __future__ import annotations
@@ -17,24 +18,38 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from select import select
+from socket import socket as Socket  # noqa: N812 - a class
 from typing import Any
 
-# Importing Locust replaces these by gevent's, which start an event loop that a fork would share.
+# Importing Locust replaces these and the two above by gevent's, which start an event loop that a fork would share.
 fork, waitpid = os.fork, os.waitpid
 
 
-def next_program(server: socket.socket) -> dict[str, Any]:
+def next_program(server: Socket) -> dict[str, Any]:
     """Fork for every program that comes; return, in the fork, what it is."""
+    connections: list[Socket] = []
     while True:
-        byte, descriptors, *_ = socket.recv_fds(server, 1, 5)
-        if not byte:
-            os._exit(0)
-        reap()
-        if not fork():
-            server.close()
-            return begin(*descriptors)
-        for descriptor in descriptors:
-            os.close(descriptor)
+        for ready in select([server, *connections], [], [])[0]:
+            if ready is server:
+                connections.append(Socket(fileno=server._accept()[0]))  # `accept` would return a socket of gevent
+                continue
+            byte, descriptors, *_ = socket.recv_fds(ready, 1, 5)
+            if byte:
+                reap()
+                if not fork():
+                    for each in (server, *connections):
+                        each.close()
+                    return begin(*descriptors)
+                for descriptor in descriptors:
+                    os.close(descriptor)
+                continue
+            connections.remove(ready)
+            ready.close()
+        if not connections:
+            Path(server.getsockname()).unlink(missing_ok=True)
+            if not select([server], [], [], 0)[0]:  # else one has just connected
+                os._exit(0)
 
 
 def reap() -> None:
@@ -89,7 +104,7 @@ def preload(modules: Sequence[str]) -> None:
 
 def main() -> None:
     """Import, serve, and end as the program that this has become, by the usual way of the interpreter."""
-    server = socket.socket(fileno=int(sys.argv[1]))
+    server = Socket(fileno=int(sys.argv[1]))
     preload(sys.argv[2:])
     run(next_program(server))
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.preloaded import COMMANDS, LOCUST, MODULES, ROOT, SERVICE, modules_for, run
+from tests.support.preloaded import COMMANDS, LOCUST, MODULES, ROOT, SERVERS, SERVICE, Preloaded, modules_for, run
 
 API = [sys.executable, "-m", "uvicorn", "tests.support.service_app:app"]
 
@@ -50,3 +51,19 @@ def test_what_is_imported_beforehand_reads_no_setting_and_starts_no_thread(tmp_p
     env = {**os.environ, **wrong, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "1"}
     done = run(command, cwd=tmp_path, env=env)
     assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
+
+
+@pytest.mark.process
+def test_the_test_processes_of_a_run_share_a_process_and_the_last_one_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_XDIST_TESTRUNUID", "a run of its own")
+    before = len(SERVERS)
+    first, second = Preloaded(["json"]), Preloaded(["json"])
+    (process,) = SERVERS[before:]
+    first.close()
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.3)
+    second.close()
+    assert process.wait(20) == 0
+    third = Preloaded(["json"])
+    third.close()
+    assert SERVERS[-1].wait(20) == 0
