@@ -16,7 +16,12 @@ import pytest
 
 from tests.support.stack import ROOT, clean_environment
 
-pytestmark = [pytest.mark.process, pytest.mark.timeout(180), pytest.mark.xdist_group("site")]
+pytestmark = [
+    pytest.mark.full,
+    pytest.mark.process,
+    pytest.mark.timeout(180),
+    pytest.mark.xdist_group("site"),
+]
 
 LOADED = {("link", "href"), ("script", "src"), ("img", "src"), ("source", "srcset"), ("iframe", "src")}
 """What a browser requests when it shows a page."""

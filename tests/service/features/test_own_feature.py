@@ -19,6 +19,7 @@ from tests.support.stack import running_stack
 APP = "from inference_core.main import app"
 
 
+@pytest.mark.full
 @pytest.mark.timeout(200)
 def test_every_part_of_it_works_in_a_real_stack(depot: Project) -> None:
     env = depot.env(CRATES_STACK_EVERY_S="1", CRATES_COLOR="green")
