@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -60,6 +60,7 @@ def render_command(
     The exit code of the master's pod is that of the verdict. Nothing is created; the output begins with the kubectl
     commands. Other options go to the run, such as -u 200 or --rate 50/s.
     """
+    from loadgate.cli.command_line import cli as whole_cli
     from loadgate.paths import shown_path, write_atomically
     from loadgate.project import load_project
     from loadgate.runner.cluster.render import RenderRequest, render
@@ -81,6 +82,9 @@ def render_command(
         locustfile=locustfile,
         options=context.args,
     )
+    # The master would refuse wrong values of the options of `loadgate run` only in the cluster.
+    run: Any = typer.main.get_command(whole_cli)
+    run.commands["run"].make_context("loadgate run", [profile, *context.args])
     text = render(request, load_project(), "FILE" if output == "-" else output)
     if output == "-":
         say(text.removesuffix("\n"))

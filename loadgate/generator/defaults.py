@@ -104,9 +104,15 @@ def validate_profile(profile: LoadProfile, user_classes: Sequence[type[User]]) -
 
 
 def rules_of(
-    profile: LoadProfile, thresholds: Mapping[str, float], lines: Sequence[str], user_classes: Sequence[type[User]]
+    profile: LoadProfile,
+    thresholds: Mapping[str, float],
+    lines: Sequence[str],
+    user_classes: Sequence[type[User]],
+    replaced_stages: Sequence[str] = (),
 ) -> tuple[Rule, ...]:
     """Return the rules for a run of a valid profile, without duplicates: the profile's own or else the suite's.
+
+    `replaced_stages` are the stages that the profile has without `--rate`.
 
     Raises:
         SuiteError: A rule cannot be read, or names a misspelt group or an unknown stage. The text lists all problems.
@@ -114,7 +120,8 @@ def rules_of(
     thresholds, lines = profile.own_limits or (thresholds, lines)
     rules = read_limits(thresholds, lines)
     # The rules of the thresholds come first. Only a threshold always names a group; a rule can also name a request.
-    problems = [*_misspelt_groups(rules[: len(thresholds)], user_classes), *_unknown_stages(rules, profile)]
+    problems = _misspelt_groups(rules[: len(thresholds)], user_classes)
+    problems += _unknown_stages(rules, profile, replaced_stages)
     if problems:
         raise SuiteError("\n".join(problems))
     return tuple({str(rule): rule for rule in rules}.values())
@@ -135,10 +142,15 @@ def _misspelt_groups(rules: Iterable[Rule], user_classes: Sequence[type[User]]) 
     return problems
 
 
-def _unknown_stages(rules: Iterable[Rule], profile: LoadProfile) -> list[str]:
+def _unknown_stages(rules: Iterable[Rule], profile: LoadProfile, replaced: Sequence[str]) -> list[str]:
     known = [RAMP, *(profile.stage_names or [STEADY])]
     problems = [
-        f"profile {profile.name!r}: rule '{rule}' names the stage {stage!r}; its stages are {', '.join(known)}"
+        f"profile {profile.name!r}: rule '{rule}' names the stage {stage!r}; "
+        + (
+            "a run at one rate does not have it, so choose a profile without stages"
+            if stage in replaced
+            else f"its stages are {', '.join(known)}"
+        )
         for rule in rules
         for stage in (rule.stage, rule.compared_with)
         if stage is not None and stage not in known

@@ -15,6 +15,7 @@ from loadgate.credentials import without_credentials
 from loadgate.exit_codes import ExitCode
 from loadgate.generator.active_run import ActiveRun, JudgedRun
 from loadgate.generator.admitted_workers import AdmittedWorkers
+from loadgate.generator.awaited_workers import say_awaited
 from loadgate.generator.closing import Closing
 from loadgate.generator.generators import ThisProcess
 from loadgate.generator.live_state_cache import LiveStateCache
@@ -68,6 +69,8 @@ class JudgingProcess(Process):
         if self._is_headless:
             self._check()
             self._keep_time()
+            if isinstance(self.runner, MasterRunner):
+                say_awaited(self.runner, self.options)
             if "spawn_rate" not in self.choice.given:
                 runners = logging.getLogger("locust.runners")
                 runners.addFilter(lambda record: not str(record.msg).startswith(_FAST_SPAWN))

@@ -101,12 +101,13 @@ def validated(suite: Suite, name: str, rate: str | None = None) -> Choice:
         profile = find_profile(name or suite.default_profile, suite.profiles)
     except ProfileError as error:
         raise ProfileError(named(str(error), name, "LOAD_PROFILE")) from None
+    replaced_stages = profile.stage_names if rate else []
     if rate:
         profile = replace(profile, rate=rate, stages=())
     validate_profile(profile, suite.user_classes)
     weights = profile.weight_config
     user_classes = tuple(user for user in suite.user_classes if not weights or weights.get(user.__name__))
-    rules = rules_of(profile, suite.thresholds, suite.rules, suite.user_classes)
+    rules = rules_of(profile, suite.thresholds, suite.rules, suite.user_classes, replaced_stages)
     return Choice(profile, rules, user_classes)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -98,8 +99,8 @@ class LoggedDisplay:
         """Do nothing."""
 
     def say(self, text: str) -> None:
-        """Append the text."""
-        with self._path.open("a", encoding="utf-8", errors="replace") as file:
+        """Append the text. On a full disk, it is lost: the log of a run must not end the run."""
+        with contextlib.suppress(OSError), self._path.open("a", encoding="utf-8", errors="replace") as file:
             file.write(text)
 
     def tick(self) -> None:

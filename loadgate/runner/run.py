@@ -82,6 +82,8 @@ def run(request: RunRequest, project: Project, say: Say) -> ExitCode:
         ReportFolderError: The reports cannot be written.
         TargetError: The managed target did not start.
     """
+    if "--worker" in request.locust_options:
+        raise RunError("--worker: a worker is started by Locust; use locust --worker with the same locustfile")
     locustfile = suite_files(request.locustfile, project)
     host = request.host or os.environ.get("TARGET_HOST")
     if host and is_http(host) and (problem := host_problem(host)):

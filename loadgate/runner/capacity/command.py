@@ -16,12 +16,12 @@ from loadgate.analysis.capacity.plan import End, NextTrial, SearchPlan
 from loadgate.analysis.capacity.search import Search
 from loadgate.analysis.capacity.trial import Trial
 from loadgate.credentials import without_credentials
-from loadgate.errors import CommandError
+from loadgate.errors import CommandError, os_error_text
 from loadgate.exit_codes import ExitCode
 from loadgate.folder_locks import in_use
 from loadgate.paths import search_folder, shown_path
 from loadgate.project import Project
-from loadgate.report.artefacts import append_job_summary
+from loadgate.report.artefacts import ArtefactError, append_job_summary
 from loadgate.report.capacity.artefacts import SEARCH_FILES
 from loadgate.report.capacity.conclusion import result_of
 from loadgate.report.capacity.document import (
@@ -82,8 +82,22 @@ def capacity(request: CapacityRequest, project: Project, say: Say) -> ExitCode:
             if signals.any():
                 raise CommandError("interrupted, so there is no result") from error
             raise
-    page = SEARCH_FILES.write(document, folder)
-    say(capacity_text(document, shown_path(page), terminal_columns(os.environ)))
+    return _conclude(document, folder, say)
+
+
+def _conclude(document: CapacityDocument, folder: Path, say: Say) -> ExitCode:
+    """Write the files of a search, print the conclusion, and return its exit code.
+
+    Raises:
+        ArtefactError: Some files could not be written. The conclusion was printed.
+    """
+    columns = terminal_columns(os.environ)
+    try:
+        page = SEARCH_FILES.write(document, folder)
+    except ArtefactError:
+        say(capacity_text(document, None, columns))
+        raise
+    say(capacity_text(document, shown_path(page), columns))
     for problem in append_job_summary(markdown_summary(document)):
         say(f"loadgate: {problem}")
     return document.exit_code
@@ -172,7 +186,7 @@ class _Searching:
             try:
                 self._rest(step.rest_s)
                 trial = self._trial(step)
-            except CommandError as error:
+            except (CommandError, OSError) as error:
                 if not self.search.levels:
                     raise
                 return self.search.stop(self._why_stopped(step, error))
@@ -181,10 +195,10 @@ class _Searching:
             self.say(trial_line(len(self.records), step, trial, level, seen.latencies.p95_ms if seen else None))
         return step
 
-    def _why_stopped(self, step: NextTrial, error: CommandError) -> str:
+    def _why_stopped(self, step: NextTrial, error: CommandError | OSError) -> str:
         if self.signals.any():
             return "the search was interrupted"
-        first, *rest = str(error).splitlines()
+        first, *rest = (os_error_text(error) if isinstance(error, OSError) else str(error)).splitlines()
         for line in rest:
             self.say(line)
         return f"a trial at {given(step.rate_per_s, '/s')} could not be carried out: {first.removesuffix(':')}"

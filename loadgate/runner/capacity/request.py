@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from loadgate import units
 from loadgate.checks import host_problem
 from loadgate.credentials import without_credentials
-from loadgate.environment import named, quoted
+from loadgate.environment import quoted
 from loadgate.errors import RequestError
 from loadgate.shape.arrivals import ArrivalSchedule, parse_rate
 
@@ -71,7 +72,8 @@ class CapacityRequest:
 
     def _problems(self) -> Iterator[str]:
         if self.host and (problem := host_problem(self.host)):
-            yield without_credentials(named(problem, self.host, HOST_VARIABLE))
+            source = HOST_VARIABLE if os.environ.get(HOST_VARIABLE) == self.host else "--host"
+            yield without_credentials(f"{source}: {problem}")
         if self.first_per_s > self.to_per_s:
             yield f"--from {self.first} must not be above --to {self.to}"
         if not 0.01 <= self.width <= 1:

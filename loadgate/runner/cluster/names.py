@@ -12,7 +12,11 @@ LONGEST_LABEL = 63
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _CPU = re.compile(r"\d{1,6}m|\d{1,4}(?:\.\d{1,3})?")
-_MEMORY = re.compile(r"\d{1,12}(?:\.\d{1,3})?(?:[KMGT]i|[kMGT])?")
+_MEMORY = re.compile(r"(?P<number>\d{1,12}(?:\.\d{1,3})?)(?P<unit>[KMGT]i|[kMGT]|)")
+_UNIT_BYTES = {"": 1} | {f"{unit}i": 1024**power for power, unit in enumerate("KMGT", 1)}
+_UNIT_BYTES |= {unit: 1000**power for power, unit in enumerate("kMGT", 1)}
+LEAST_MEMORY_BYTES = 64 * 1024**2
+"""A pod with less memory is killed at its start."""
 _IMAGE_PART = r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*"
 _IMAGE = re.compile(
     rf"(?:[A-Za-z0-9][A-Za-z0-9.-]*(?::\d+)?/)?{_IMAGE_PART}(?:/{_IMAGE_PART})*"
@@ -62,10 +66,12 @@ def cpu_problem(cpu: str) -> str | None:
 
 
 def memory_problem(memory: str) -> str | None:
-    """Return why a text is not a size of memory above 0. `None` if it is one."""
-    if _MEMORY.fullmatch(memory) and float(memory.rstrip("KMGTki")) > 0:
-        return None
-    return f"{quoted(memory)} is not a size of memory; write it like 512Mi or 2Gi"
+    """Return why a text is not a size of memory in which Locust can start. `None` if it is one."""
+    if not (match := _MEMORY.fullmatch(memory)):
+        return f"{quoted(memory)} is not a size of memory; write it like 512Mi or 2Gi"
+    if float(match["number"]) * _UNIT_BYTES[match["unit"]] < LEAST_MEMORY_BYTES:
+        return f"{quoted(memory)} is less than the 64Mi that Locust needs to start; write it like 512Mi or 2Gi"
+    return None
 
 
 def folder_problem(folder: str) -> str | None:

@@ -249,6 +249,7 @@ def test_interrupting_a_run_leaves_artefacts_and_no_process(tmp_path: Path, numb
         pytest.param(
             ["run", "roomy", "-u", "99999999999"], "--users 99999999999: must be from 0 to 10,000,000", marks=FULL
         ),
+        (["run", "roomy", "--worker"], "--worker: a worker is started by Locust; use locust --worker with the same"),
         (["run", "roomy", "-f", "nowhere.py"], "nowhere.py: locustfile not found"),
         (["bogus"], "No such command 'bogus'; see "),
         (["report", "nowhere"], "nowhere: No such file or directory"),

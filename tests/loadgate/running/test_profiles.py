@@ -16,6 +16,7 @@ from tests.loadgate.running.support import (
     USAGE,
     assert_artefacts,
     document,
+    finish,
     free_port,
     locust,
     wait_until,
@@ -70,6 +71,26 @@ def test_each_mistake_in_the_suite_is_one_line_and_no_request_is_sent(
         assert line.startswith("loadgate: ")
         assert expected in line
     assert stub.total == 0
+
+
+def test_a_rule_on_a_stage_needs_the_stages_of_its_profile(tmp_path: Path) -> None:
+    (tmp_path / "locustfile.py").write_text(
+        "import loadgate\n"
+        "from loadgate import LoadProfile, Stage\n"
+        "from loadgate.users import BaseUser\n"
+        "class Visitor(BaseUser):\n"
+        "    tasks = [lambda user: None]\n"
+        "loadgate.install(profiles={'rush': LoadProfile('rush', stages=[Stage('2s', users=2, name='rush')],"
+        " rules=['overall: failures < 5% in rush'])}, user_classes=[Visitor], preflight=[])\n"
+    )
+    options = ["--headless", "--host", "http://127.0.0.1:9", "--rate", "5/s"]
+    done = finish([sys.executable, "-m", "locust", *options], tmp_path)
+    assert done.returncode == USAGE
+    (line,) = done.stderr.splitlines()
+    assert line == (
+        "loadgate: profile 'rush': rule 'overall: failures < 5% in rush' names the stage 'rush'; "
+        "a run at one rate does not have it, so choose a profile without stages"
+    )
 
 
 @pytest.mark.parametrize("env", [{}, {"LOCUST_RUN_TIME": "0"}])

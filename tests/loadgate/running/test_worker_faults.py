@@ -278,3 +278,4 @@ def test_the_number_of_workers_can_come_from_the_environment(tmp_path: Path, stu
     done = locust(tmp_path, "--host", stub.url, *options, LOCUST_EXPECT_WORKERS="1", LOAD_PROFILE="roomy")
     assert done.returncode == ERROR, done.stdout + done.stderr
     assert "Gave up waiting for workers to connect" in done.stderr + done.stdout
+    assert "loadgate: 0 of 1 workers have connected within 1 s; see their logs" in done.stderr

@@ -80,7 +80,7 @@ def test_a_wrong_cpu_is_refused(cpu: str) -> None:
     assert cpu_problem(cpu) is not None
 
 
-@pytest.mark.parametrize("memory", ["512Mi", "1Gi", "1.5Gi", "500M", "1073741824", "64k"])
+@pytest.mark.parametrize("memory", ["512Mi", "1Gi", "1.5Gi", "500M", "1073741824", "128000k"])
 def test_a_right_memory_is_accepted(memory: str) -> None:
     assert memory_problem(memory) is None
 

@@ -125,6 +125,8 @@ def test_an_empty_name_is_the_default_profile(project: Path) -> None:
         ({"image": "a b"}, "--image: 'a b' is not the name of an image"),
         ({"cpu": "0"}, "--cpu: "),
         ({"memory": "512m"}, "--memory: "),
+        ({"memory": "512"}, "--memory: '512' is less than the 64Mi that Locust needs"),
+        ({"memory": "63.9Mi"}, "--memory: '63.9Mi' is less than"),
         ({"folder": "suite"}, "--folder: "),
         ({"secret": "A"}, "--secret: "),
         ({"host": None}, "--host: is missing; give the target's URL, or a --secret with the key TARGET_HOST"),
@@ -178,6 +180,7 @@ def test_the_command_prints_manifests_or_writes_them_to_a_file(project: Path) ->
         (["roomy", "--nonsense"], "unrecognized arguments: --nonsense"),
         (["roomy", "--keep", "soon"], "'soon' is not a duration"),
         (["roomy", "-t", "soon"], "'soon' is not a duration"),
+        (["roomy", "-u", "0"], "--users 0: must be at least 1; see loadgate run --help"),
         (["bad-time"], "run_time: '1 minute' is not a duration"),
     ],
 )
