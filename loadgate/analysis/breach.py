@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Protocol
 
 from loadgate.analysis.traffic import Span
@@ -12,6 +13,9 @@ from loadgate.recorder import RequestName, TimeSlot, Totals
 
 MAX_NAMES = 3
 """If more names than this broke a limit, none of them stands out."""
+
+CHANCE = 0.05
+"""A part at either end of the broken time does not belong to it if its requests met the limit with a lower chance."""
 
 MIN_SHARE = 0.5
 """The names that stand out sent at least this share of the requests that count against the limit."""
@@ -41,22 +45,21 @@ class Breach:
     """How a scope broke its limit.
 
     - `spans`: the broken time, ascending and not adjacent. Empty if only the run as a whole broke the limit.
-    - `is_throughout`: whether no period held.
+    - `is_throughout`: whether no part of the run held.
     - `names`: the fewest names without which the limit would hold in that time. Empty if no names stand out.
-    - `slow_names` of `all_names` would break the limit on their own.
+    - `all_names` with requests, of which `slow_names` break the limit on their own.
     """
 
     spans: Sequence[Span]
     is_throughout: bool
     names: Sequence[NameInBreach]
-    slow_names: int
+    slow_names: Sequence[NameInBreach]
     all_names: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Period:
     span: Span
-    totals: Mapping[RequestName, Totals]
     is_broken: bool
 
 
@@ -69,15 +72,16 @@ def find_breach(
     requests and `min_s` seconds, because fewer requests have no reliable percentile.
     """
     periods = _periods(requests, limit, min_requests, min_s)
-    broken = [period for period in periods if period.is_broken]
-    # If only the run as a whole broke the limit, all of it is looked at.
-    rest = [period for period in periods if not period.is_broken] if broken else []
-    names = [NameInBreach(request, _sum_of(broken or periods, request), _sum_of(rest, request)) for request in requests]
+    whole = _joined([period.span for period in periods if period.is_broken])
+    culprits = _that_stand_out(_divided(requests, whole), limit)
+    slots = [slot for name in culprits for slot in requests[name.request]] or [*chain(*requests.values())]
+    spans = [_narrowed(span, slots, limit) for span in whole]
+    names = _divided(requests, spans)
     return Breach(
-        spans=_joined([period.span for period in broken]),
-        is_throughout=len(broken) == len(periods),
+        spans=spans,
+        is_throughout=spans == whole and all(period.is_broken for period in periods),
         names=_that_stand_out(names, limit),
-        slow_names=sum(limit.is_broken(name.inside) for name in names),
+        slow_names=[name for name in names if limit.is_broken(name.inside)],
         all_names=len(names),
     )
 
@@ -116,18 +120,50 @@ def _is_enough(
 def _period(
     group: Sequence[tuple[int, int]], by_slot: Mapping[tuple[int, int], Mapping[RequestName, Totals]], limit: Limit
 ) -> _Period:
-    parts: dict[RequestName, list[Totals]] = defaultdict(list)
-    for key in group:
-        for request, totals in by_slot[key].items():
-            parts[request].append(totals)
-    totals_by_name = {request: Totals.sum(found) for request, found in parts.items()}
     (first_s, _), (last_s, width_s) = group[0], group[-1]
-    is_broken = limit.is_broken(Totals.sum(totals_by_name.values()))
-    return _Period(Span(first_s, last_s + width_s), totals_by_name, is_broken)
+    totals = Totals.sum(chain.from_iterable(by_slot[key].values() for key in group))
+    return _Period(Span(first_s, last_s + width_s), limit.is_broken(totals))
 
 
-def _sum_of(periods: Sequence[_Period], request: RequestName) -> Totals:
-    return Totals.sum(period.totals[request] for period in periods if request in period.totals)
+def _divided(requests: Mapping[RequestName, Sequence[TimeSlot]], spans: Sequence[Span]) -> list[NameInBreach]:
+    """Divide the requests of each name into those in `spans` and the others. Without spans, all are inside."""
+    divided = []
+    for request, slots in requests.items():
+        inside = [not spans or any(_is_in(slot, span) for span in spans) for slot in slots]
+        parts = (
+            [slot.totals for slot, is_in in zip(slots, inside, strict=True) if is_in is side] for side in (True, False)
+        )
+        divided.append(NameInBreach(request, *map(Totals.sum, parts)))
+    return divided
+
+
+def _is_in(slot: TimeSlot, span: Span) -> bool:
+    return span.start_s <= slot.start_s < span.end_s
+
+
+def _narrowed(span: Span, slots: Sequence[TimeSlot], limit: Limit) -> Span:
+    """Return the span without the parts at its ends in which too many requests met the limit for a coincidence.
+
+    A period has so many requests that its ends are often far from the requests that broke the limit.
+    """
+    within = sorted((slot for slot in slots if _is_in(slot, span)), key=lambda slot: slot.start_s)
+    against = [limit.against(slot.totals) for slot in within]
+    broken = [number for number, bad in enumerate(against) if bad]
+    if not broken:
+        return span
+    first, last = within[broken[0]], within[broken[-1]]
+    between = [slot.totals.requests for slot in within if first.start_s <= slot.start_s <= last.start_s]
+    chance_to_meet = max(0.0, 1 - sum(against) / sum(between))
+
+    def is_coincidence(requests: int) -> bool:
+        return chance_to_meet**requests >= CHANCE
+
+    before = sum(slot.totals.requests for slot in within if slot.start_s < first.start_s)
+    after = sum(slot.totals.requests for slot in within if slot.start_s > last.start_s)
+    return Span(
+        span.start_s if is_coincidence(before) else first.start_s,
+        span.end_s if is_coincidence(after) else last.start_s + last.width_s,
+    )
 
 
 def _joined(spans: Sequence[Span]) -> list[Span]:

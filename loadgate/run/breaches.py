@@ -83,7 +83,7 @@ def _record(recorder: Recorder, result: RuleResult, started_s: float) -> BreachR
         rule=str(rule),
         spans=[(span.start_s, span.end_s) for span in found.spans],
         requests=[name.request.name for name in found.names],
-        sentence=_sentence(recorder, limit, found, started_s),
+        sentence=_sentence(recorder, limit, found, _when(found, result, started_s)),
     )
 
 
@@ -106,18 +106,22 @@ def _names(recorder: Recorder, scope: str) -> list[RequestName]:
     return [RequestName(scope)]
 
 
-def _sentence(recorder: Recorder, limit: _RuleLimit, found: Breach, started_s: float) -> str:
-    when = _when(found, started_s)
+def _sentence(recorder: Recorder, limit: _RuleLimit, found: Breach, when: str) -> str:
     if found.names:
         shown = [_name(recorder, limit, name) for name in found.names]
         return f"Broken {when} by {'; '.join(shown)}."
-    alone = f"{count(found.slow_names)} of {count(found.all_names)} break the limit on their own"
+    alone = f"{count(len(found.slow_names))} of {count(found.all_names)} break the limit on their own"
+    if found.slow_names:
+        worst = max(found.slow_names, key=lambda name: limit.value(name.inside) or 0.0)
+        alone += f", most of all {_name(recorder, limit, worst)}"
     return f"Broken {when.removesuffix(',')}. No request name stands out: {alone}."
 
 
-def _when(found: Breach, started_s: float) -> str:
+def _when(found: Breach, result: RuleResult, started_s: float) -> str:
     if found.is_throughout:
-        return "throughout"
+        stage = result.rule.stage
+        part = f"stage {stage}" if stage else "run"
+        return f"during the whole {part}{' after the ramp' if result.stages == 'steady' and not stage else ''}"
     if not found.spans:
         return "by the run as a whole, but in no part of it"
     longest = max(found.spans, key=lambda span: span.length_s)

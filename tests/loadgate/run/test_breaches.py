@@ -83,7 +83,7 @@ class Stub:
 
 
 STUBS = {
-    "slow throughout": Stub("Search", slow(10), "shop: p95 < 100ms", ("Broken throughout by Search (p95 ",)),
+    "slow throughout": Stub("Search", slow(10), "shop: p95 < 100ms", ("Broken during the whole run by Search (p95 ",)),
     "slow for a time": Stub("Cart", slow(20, 18, 43), "shop: p95 < 100ms", ("in the rest of the run",)),
     "slow at the end": Stub("Item", slow(10, 50), "shop: p95 < 60ms", (" to 1:00 by Item",)),
     "slow at times": Stub("Item", slow(15, share=0.2), "overall: p95 < 60ms"),
@@ -114,13 +114,35 @@ def test_the_time_is_the_broken_time() -> None:
     assert end_s - START_S == pytest.approx(43, abs=4)
 
 
+def test_a_rare_name_has_the_time_of_its_slow_requests() -> None:
+    # One request per second gives a single period, which is the whole run.
+    (found,) = found_in(recorded({"Login": slow(20, 21, 51)}), "Login: p95 < 100ms")
+    assert found.spans == [(START_S + 21, START_S + 51)]
+    assert re.fullmatch(
+        r"Broken from 0:21 to 0:51 by Login \(p95 \d+ ms, \d\d\.\d ms in the rest of the run\)\.", found.sentence
+    )
+
+
+def test_a_pause_that_can_be_a_coincidence_belongs_to_the_broken_time() -> None:
+    (found,) = found_in(recorded({"Login": slow(20, 2, 58)}), "Login: p95 < 100ms")
+    # All requests between were slow, so two in a row that were not are no coincidence.
+    assert found.spans == [(START_S + 2, START_S + 59)]
+    (found,) = found_in(recorded({"Login": slow(20, share=0.3)}, seed=3), "Login: p95 < 100ms")
+    assert found.sentence.startswith("Broken during the whole run by Login (p95 ")
+
+
+def test_a_rule_without_the_ramp_says_so() -> None:
+    (found,) = found_in(recorded({"Search": slow(10)}, ramp_s=10), "shop: p95 < 100ms")
+    assert found.sentence.startswith("Broken during the whole run after the ramp by Search (p95 ")
+
+
 @pytest.mark.parametrize("rule", ["overall: p95 < 100ms", "overall: failures < 5%"])
 def test_if_all_are_slow_or_fail_none_stands_out(rule: str) -> None:
     all_slow = dict.fromkeys(GROUPS, slow(10))
     all_failing = dict.fromkeys(GROUPS, failing("503", 0.2))
     (found,) = found_in(recorded(all_failing if "failures" in rule else all_slow), rule)
     assert found.requests == []
-    assert "No request name stands out: 5 of 5 break the limit on their own." in found.sentence
+    assert re.search(r"stands out: 5 of 5 break the limit on their own, most of all \w+ \(.*\)\.$", found.sentence)
 
 
 def test_a_limit_that_all_break_twice_is_described_in_two_sentences() -> None:
