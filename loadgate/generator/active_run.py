@@ -38,7 +38,7 @@ class ActiveRun:
         seed = None if run.plan.seed is None else f"{run.plan.seed} {process}"
         if seed is not None:
             random.seed(seed)
-        pacer = Pacer(run.recorder.count, run.record_lag, seed) if is_open else None
+        pacer = Pacer(run.recorder.count, run.count_late, run.record_lag, seed) if is_open else None
         activate(pacer)
         if pacer is not None:
             run.enter_stage(OUTSIDE)

@@ -69,10 +69,12 @@ class Pacer:
     def __init__(
         self,
         count: Callable[[ArrivalEvent], None],
+        count_late: Callable[[float], None],
         record_lag: Callable[[str, float], None],
         seed: str | None = None,
     ) -> None:
         self._count = count
+        self._count_late = count_late
         self._record_lag = record_lag
         self._random = random.Random(seed)  # noqa: S311 - no secret
         self._waiting: dict[str, deque[Arrival]] = {}
@@ -231,8 +233,8 @@ class Pacer:
 
     def _started(self, arrival: Arrival) -> Arrival:
         now = time.perf_counter()
-        if now - arrival.intended > LATE_S:
-            self._count(ArrivalEvent.LATE)
+        if (late_s := now - arrival.intended) > LATE_S:
+            self._count_late(late_s)
         if not arrival.waited:
             self._record_lag(ARRIVAL, arrival.lateness_s(now) * 1000)
         return arrival

@@ -13,6 +13,7 @@ from loadgate.recorder.in_flight import NS_PER_S, InFlight, SharedTime
 from loadgate.recorder.index import SeriesIndex
 from loadgate.recorder.scopes import OVERALL, RequestName, Scope, TimeSlot, Totals, sum_cells
 from loadgate.recorder.sketch import LatencySketch
+from loadgate.recorder.slot_sums import SlotSums
 
 
 class Record:
@@ -29,6 +30,7 @@ class Record:
         self._errors = ErrorLog()
         self._slowest = SlowestRequests()
         self._counters: Counter[str] = Counter()
+        self._counted: dict[str, SlotSums] = {}
 
     def groups(self) -> list[str]:
         """Return the groups with at least one request, sorted."""
@@ -151,6 +153,10 @@ class Record:
     def counters(self) -> dict[str, int]:
         """Return the counters of `count`."""
         return dict(self._counters)
+
+    def counted(self, counter: str) -> list[tuple[int, int, int]]:
+        """Return the start, the width and the number of each slot in which a counter was increased, ascending."""
+        return sorted(self._counted[counter].slots()) if counter in self._counted else []
 
     def cell_count(self) -> int:
         """Return the number of cells, which determines the memory in use."""

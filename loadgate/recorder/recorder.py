@@ -13,6 +13,7 @@ from loadgate.recorder.record import Record
 from loadgate.recorder.reports import LostReports, ReportBook, RequestCounts
 from loadgate.recorder.request import FinishedRequest
 from loadgate.recorder.scopes import STEADY
+from loadgate.recorder.slot_sums import SlotSums
 
 MAX_MS = 24 * 3600 * 1000.0
 """The longest latency. A longer one is rejected, because it is not a measurement and could overflow a sum."""
@@ -102,9 +103,14 @@ class Recorder(Record):
         key = SeriesKey(request.group, request.name, request.outcome, "", request.method)
         self._shared_time(key).spread(start_s, end_s)
 
-    def count(self, counter: str, times: int = 1) -> None:
-        """Count an event that is not a finished request, such as a late or dropped arrival."""
+    def count(self, counter: str, times: int = 1, *, at_s: float | None = None) -> None:
+        """Count an event that is not a finished request, such as a late or dropped arrival.
+
+        With `at_s` (epoch seconds), it also counts in its second.
+        """
         self._counters[counter] += times
+        if at_s is not None:
+            self._sums_of(counter).add(int(at_s), 1, times)
 
     # Reports of workers
 
@@ -166,13 +172,18 @@ class Recorder(Record):
             {"group": key.group, "name": shown(key)} | time.pack() | ({"method": key.method} if key.method else {})
             for key, time in self._shared.items()
         ]
-        return {
-            "version": FORMAT_VERSION,
-            "series": series,
-            "errors": errors,
-            "slowest": slowest,
-            "counters": dict(self._counters),
-        } | ({"in_flight": in_flight} if in_flight else {})
+        counted = [{"counter": counter} | sums.pack() for counter, sums in self._counted.items()]
+        return (
+            {
+                "version": FORMAT_VERSION,
+                "series": series,
+                "errors": errors,
+                "slowest": slowest,
+                "counters": dict(self._counters),
+            }
+            | ({"in_flight": in_flight} if in_flight else {})
+            | ({"counted": counted} if counted else {})
+        )
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Recorder":
@@ -192,6 +203,9 @@ class Recorder(Record):
         if request.name == key.name:  # the number of other names has no bound
             self._shared_of[key] = shared
         return shared
+
+    def _sums_of(self, counter: str) -> SlotSums:
+        return self._counted.setdefault(counter, SlotSums())
 
     def _bounded(self, key: SeriesKey) -> SeriesKey:
         """Return the key under which a key is kept. A name beyond MAX_NAMES counts as OTHER_NAMES."""
@@ -217,6 +231,8 @@ class Recorder(Record):
         self._errors.merge_json(data["errors"])
         self._slowest.merge_rows(data["slowest"])
         self._counters.update(data["counters"])
+        for row in data.get("counted", ()):
+            self._sums_of(row["counter"]).merge(row)
         return added
 
 

@@ -28,6 +28,7 @@ from loadgate.run.load_state import Cause, LoadState, Stopped, UnderLoad
 from loadgate.run.plan import Plan
 from loadgate.run.worker_medians import MAX_NAMES, WorkerMedians
 from loadgate.run.worker_presence import WorkerPresence
+from loadgate.shape.arrivals import ArrivalEvent
 from loadgate.units import duration
 
 MAX_EXCEPTION_KINDS = 50
@@ -170,6 +171,10 @@ class Run:
         """Count a request that this process could not send because it ran out of `resource`."""
         self.recorder.count(UNSENT + resource)
         self.unsent[resource] += 1
+
+    def count_late(self, late_s: float) -> None:
+        """Count an arrival that started `late_s` after its intended start, in the second of this start."""
+        self.recorder.count(ArrivalEvent.LATE, at_s=self.clock.now_s() - late_s)
 
     def record_lag(self, name: str, late_ms: float) -> None:
         """Record that a step of this process, named `name`, was `late_ms` late."""

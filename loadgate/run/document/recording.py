@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from loadgate.recorder import Outcome, Recorder
-from loadgate.recorder.in_flight import unpack_shared
 from loadgate.recorder.packed import CellColumns, unpack, unpack_times
+from loadgate.recorder.slot_sums import unpack_sums
 from loadgate.run.document.parts import Count, Part, Text
 
 
@@ -72,7 +72,25 @@ class InFlightRecord(Part):
 
     def slots(self) -> list[tuple[int, int, int]]:
         """Return the start, the width and the nanoseconds of each slot. Raises ValueError if they are incomplete."""
-        return unpack_shared(dict(self))
+        return unpack_sums(dict(self))
+
+
+class CountedRecord(Part):
+    """The times that a counter was increased in each second, if they are known.
+
+    `columns` has start_s (uint32), width_s (uint16) and the number (int64) of `count` slots, in the form of the columns
+    of cells.
+    """
+
+    counter: Text = Field(
+        description="`arrivals_late`, whose arrivals count in the seconds in which they should have started."
+    )
+    count: Count
+    columns: str = Field(json_schema_extra={"contentEncoding": "base64"})
+
+    def slots(self) -> list[tuple[int, int, int]]:
+        """Return the start, the width and the number of each slot. Raises ValueError if they are incomplete."""
+        return unpack_sums(dict(self))
 
 
 def _without_detail(row: object) -> object:
@@ -93,6 +111,7 @@ class Recording(Part):
     errors: list[ErrorRow] = Field(description="The content of `errors` as rows.")
     slowest: list[ExemplarRow] = Field(description="The content of `slowest` as rows.")
     counters: dict[Text, Count]
+    counted: list[CountedRecord] = Field(default=[], exclude_if=lambda rows: not rows)
 
     @classmethod
     def of(cls, recorder: Recorder) -> Recording:

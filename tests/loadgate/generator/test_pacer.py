@@ -6,7 +6,7 @@ from collections import Counter
 
 import gevent
 
-from loadgate.generator.pacer import Arrival, Pacer
+from loadgate.generator.pacer import LATE_S, Arrival, Pacer
 from loadgate.shape.arrivals import ArrivalEvent, parse_rate
 from loadgate.shape.shares import WorkerShare
 
@@ -20,7 +20,8 @@ class Started:
     def __init__(self) -> None:
         self.counts: Counter[ArrivalEvent] = Counter()
         self.arrivals: list[Arrival] = []
-        self.pacer = Pacer(lambda event: self.counts.update([event]), lambda *_: None)
+        self.late_s: list[float] = []
+        self.pacer = Pacer(lambda event: self.counts.update([event]), self.late_s.append, lambda *_: None)
         self._users = [gevent.spawn(self._take) for _ in range(200)]
 
     def _take(self) -> None:
@@ -91,3 +92,15 @@ def test_a_lost_share_is_not_continued() -> None:
     # Of the arrivals from 40 to 59, every second one.
     assert before > 0
     assert len(started.arrivals) == before + 10
+
+
+def test_an_arrival_that_had_to_wait_says_how_late_it_started() -> None:
+    started = Started()
+    started.pacer.start(SCHEDULE, WorkerShare(), WEIGHTS, 0.5, may_start=lambda: has_lease)
+    has_lease = False
+    gevent.sleep(0.2)
+    has_lease = True
+    gevent.sleep(0.2)
+    started.stop()
+    assert max(started.late_s) >= 0.15
+    assert all(late_s > LATE_S for late_s in started.late_s)

@@ -7,7 +7,8 @@ import pytest
 
 from loadgate.recorder import OVERALL, FinishedRequest, InFlight, Outcome, Recorder, RequestName, Scope
 from loadgate.recorder.cells import ROLL_UPS
-from loadgate.recorder.in_flight import SharedTime, unpack_shared
+from loadgate.recorder.in_flight import SharedTime
+from loadgate.recorder.slot_sums import unpack_sums
 from tests.loadgate.recorder.filling import START_S, fill
 
 
@@ -169,10 +170,10 @@ def test_names_beyond_the_maximum_share_their_time(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("columns", ["", "AAAA", "eJwDAAAAAAE="])
 def test_a_damaged_form_is_refused_with_one_line(columns: str) -> None:
-    with pytest.raises(ValueError, match="times in flight cannot be read"):
-        unpack_shared({"count": 2, "columns": columns})
+    with pytest.raises(ValueError, match="sums of slots cannot be read"):
+        unpack_sums({"count": 2, "columns": columns})
 
 
 def test_a_form_without_slots_is_empty() -> None:
-    assert unpack_shared(SharedTime().pack()) == []
+    assert unpack_sums(SharedTime().pack()) == []
     assert InFlight(1, 1, 2.0).mean == 2.0
