@@ -15,7 +15,7 @@ def hash_of(content: str) -> str:
 class Balance(HTMLParser):
     """Collects tags that are closed in the wrong order."""
 
-    VOID = frozenset({"meta", "path", "rect", "circle", "polyline"})
+    VOID = frozenset({"link", "meta", "path", "rect", "circle", "polyline"})
 
     def __init__(self) -> None:
         super().__init__()

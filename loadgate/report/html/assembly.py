@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
+from urllib.parse import quote
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from loadgate import units
-from loadgate.report.html.facts import moment
+from loadgate.report.html.facts import moment, moment_s
 from loadgate.report.text import OUTCOME_WORDS
 
 PAGE = files("loadgate.report") / "page"
@@ -21,6 +22,24 @@ PAGE = files("loadgate.report") / "page"
 _UNIT = re.compile(r"(?<=\d) (?=(?:%(?!\})|points|ms|s|min|h|days|B|[kMGT]B|cores)(?!\w))")
 """The space between a number and its unit, and not the one at the end of a block of a template."""
 
+
+ICONS = {
+    "pass": "M13 25l8 8 15-17",
+    "fail": "M15 15l18 18M33 15L15 33",
+    "inconclusive": "M17.5 18.5a6.5 6.5 0 1 1 9.6 5.7c-2.2 1.2-3.1 2.4-3.1 4.8M24 34.4v.7",
+}
+"""The paths of the sign of each outcome, in a square of 48."""
+
+TAB_ICONS = {
+    "pass": ("#17703f", "<circle cx='24' cy='24' r='23'/>"),
+    "fail": ("#bf2127", "<path d='M15 1h18l14 14v18L33 47H15L1 33V15z'/>"),
+    "inconclusive": ("#8a5a00", "<path d='M24 0l24 24-24 24L0 24z'/>"),
+}
+"""The colour and the shape of each outcome. Not everybody sees the colours, and the sign is small in a tab."""
+
+MAX_NAME = 48
+_HEAD, _TAIL = 26, 16
+"""The characters of a longer name that are shown."""
 
 _NAME_PART = re.compile(r"(?<=[_./])(?=\w)")
 
@@ -37,8 +56,9 @@ def environment(*filters: Callable[..., object]) -> Environment:
     )
     formats = (
         units.change, units.clock, units.count, units.duration, units.figure, units.given, units.given_percentage,
-        units.milliseconds, units.percentage, units.quantity, units.size, moment, *filters,
+        units.milliseconds, units.percentage, units.quantity, units.size, moment, moment_s, tab_icon, *filters,
     )  # fmt: skip
+    made.globals |= {"ICONS": ICONS, "MAX_NAME": MAX_NAME}
     made.filters |= {format_.__name__: format_ for format_ in formats} | {"word": OUTCOME_WORDS.__getitem__}
     return made
 
@@ -50,15 +70,33 @@ def style(*names: str) -> str:
 
 
 def policy(styles: Sequence[str], scripts: Sequence[str] = ()) -> str:
-    """Return the content security policy: no requests, and only these styles and scripts."""
+    """Return the content security policy: no requests, only these styles and scripts, and the icon of the tab."""
     allowed = {"style-src": styles, "script-src": scripts}
     sources = (f"{kind} {' '.join(map(_hash, texts))}" for kind, texts in allowed.items() if texts)
-    return "; ".join(["default-src 'none'", *sources, "base-uri 'none'", "form-action 'none'"])
+    return "; ".join(["default-src 'none'", "img-src data:", *sources, "base-uri 'none'", "form-action 'none'"])
 
 
 def breakable(text: str) -> Markup:
     """Return a name in which a line can also end after an underscore, a dot or a slash."""
     return Markup(_NAME_PART.sub("<wbr>", str(escape(text))))  # noqa: S704 - the text is escaped
+
+
+def shortened(name: str) -> Markup:
+    """Return a long name with an ellipsis in its middle. The text contains the whole name, so that a copy has it."""
+    if len(name) <= MAX_NAME:
+        return escape(name)
+    head, middle, tail = name[:_HEAD], name[_HEAD:-_TAIL], name[-_TAIL:]
+    return escape(head) + Markup('<span class="cut">') + escape(middle) + Markup("</span>") + escape(tail)
+
+
+def tab_icon(outcome: str) -> str:
+    """Return the address of an icon with the shape, the colour and the sign of an outcome."""
+    colour, shape = TAB_ICONS[outcome]
+    svg = (
+        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 48 48'><g fill='{colour}'>{shape}</g>"
+        f"<path d='{ICONS[outcome]}' fill='none' stroke='#fff' stroke-width='6' stroke-linecap='round'/></svg>"
+    )
+    return f"data:image/svg+xml,{quote(svg)}"
 
 
 def encodable(html: str) -> str:

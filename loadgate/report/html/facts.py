@@ -27,6 +27,30 @@ def moment(epoch_s: float) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d} UTC"
 
 
+def moment_s(epoch_s: float) -> str:
+    """Return a time in UTC without the part of a second, as in `2026-05-01 12:00:00 UTC`."""
+    return f"{datetime.fromtimestamp(epoch_s, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def title(run: RunRecord) -> str:
+    """Return the profile, its time and load, and the service, as in `light · 1 min · 10 users · 127.0.0.1:8000`."""
+    service = run.host.partition("://")[2] or run.host
+    parts = (run.profile.name, duration(run.planned_s or run.duration_s), _level(run), service.rstrip("/"))
+    return " · ".join(part for part in parts if part)
+
+
+def _level(run: RunRecord) -> str:
+    """Return the rate of an open model, or the number of users. That of stages is the highest one."""
+    stages = run.profile.stages
+    rates = [stage.rate for stage in stages if stage.rate is not None]
+    if run.profile.rate or rates:
+        return run.profile.rate or f"up to {given(max(rates), '/s')}"
+    users = max((stage.users for stage in stages if stage.users is not None), default=run.users)
+    if users is None:
+        return ""
+    return f"{'up to ' if stages else ''}{count(users)} {'user' if users == 1 else 'users'}"
+
+
 def ending(document: RunDocument) -> str:
     """Return a sentence that says how and when the run ended."""
     run = document.run
@@ -71,8 +95,8 @@ def facts(document: RunDocument) -> dict[str, str]:
         "Load": _load(run),
         "User classes": ", ".join(f"{name} {weight}" for name, weight in run.user_classes.items()),
         "Stages": "; ".join(_stage(stage) for stage in profile.stages),
-        "Started": run.started_at,
-        "Ended": f"{run.ended_at} ({how or run.ending}, load for {duration(run.duration_s)})",
+        "Started": moment_s(run.started_s),
+        "Ended": f"{moment_s(run.ended_s)} ({how or run.ending}, load for {duration(run.duration_s)})",
         "Processes": f"{run.processes}, stop timeout {duration(run.stop_timeout_s)}",
         "Commit": f"{git.commit} on {git.branch}{changed}" if git else "not a repository",
         **machine_facts(made_on),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 from loadgate.recorder import LatencySketch
 from loadgate.report.html.grid import Grid
+from loadgate.report.html.percentiles import percentile_text, samples_note
 from loadgate.report.html.series import ChartSeries
 from loadgate.report.html.timeline import percentiles_ms
 from loadgate.run.document import RunDocument
@@ -14,7 +17,7 @@ from loadgate.run.document.figures import GroupFigures
 from loadgate.run.document.plan import ProfileRecord
 from loadgate.shape.arrivals import ArrivalEvent, ArrivalSchedule
 from loadgate.shape.profile import LoadProfile, Stage
-from loadgate.units import clock, count, duration, figure, given, mean_count, milliseconds, per_second, percentage
+from loadgate.units import clock, count, duration, figure, given, mean_count, per_second, percentage
 
 TTFT, ITL, GOODPUT = "llm_ttft", "llm_itl", "llm_goodput"
 """The groups of the measures of streams of tokens, as docs/llm.md defines them. They have tiles of their own."""
@@ -43,16 +46,41 @@ def arrivals_per_s(document: RunDocument, grid: Grid) -> list[float | None] | No
     schedule = planned_arrivals(document)
     if schedule is None:
         return None
+    return [
+        None if span_s is None else _rate(schedule.count_before(span_s[1]) - schedule.count_before(span_s[0]), span_s)
+        for span_s in _load_spans(document, grid)
+    ]
+
+
+def late_per_s(document: RunDocument, grid: Grid) -> list[float | None] | None:
+    """Return the late arrivals per second in each slot of a grid, by their intended starts.
+
+    None in a slot without load, for a closed model, or if only the sum over the run is known.
+    """
+    counted = [row for row in document.recording.counted if row.counter == ArrivalEvent.LATE]
+    if planned_arrivals(document) is None or (document.counters.get(ArrivalEvent.LATE) and not counted):
+        return None
+    numbers: Counter[int] = Counter()
+    for start_s, _, number in (slot for row in counted for slot in row.slots()):
+        numbers[grid.slot(start_s)] += number
+    spans = enumerate(_load_spans(document, grid))
+    return [None if span_s is None else _rate(numbers[slot], span_s) for slot, span_s in spans]
+
+
+def _load_spans(document: RunDocument, grid: Grid) -> Iterator[tuple[float, float] | None]:
+    """Yield the part of each slot within the load, in seconds since its start. None if it is less than half a slot.
+
+    Such a part, at either end of the run, would give no reliable rate.
+    """
     offset_s, end_s = grid.start_s - document.run.started_s, document.run.duration_s
-    rates: list[float | None] = []
     for slot in range(grid.count):
         since_s = max(0.0, offset_s + slot * grid.width_s)
         until_s = min(end_s, offset_s + (slot + 1) * grid.width_s)
-        # The part of a second at either end would give no reliable rate.
-        is_whole = until_s - since_s >= grid.width_s / 2
-        planned = schedule.count_before(until_s) - schedule.count_before(since_s)
-        rates.append(round(planned / (until_s - since_s), 2) if is_whole else None)
-    return rates
+        yield (since_s, until_s) if until_s - since_s >= grid.width_s / 2 else None
+
+
+def _rate(number: int, span_s: tuple[float, float]) -> float:
+    return round(number / (span_s[1] - span_s[0]), 2)
 
 
 def tiles(document: RunDocument, series: ChartSeries) -> list[Tile]:
@@ -85,8 +113,16 @@ def tiles(document: RunDocument, series: ChartSeries) -> list[Tile]:
 
 
 def _percentiles(figures: GroupFigures, *keys: str) -> list[Tile]:
-    values = figures.success_ms.model_dump()
-    return [Tile(key, milliseconds(values[key]), PERCENTILE.format(key[1:])) for key in keys]
+    values, samples = figures.success_ms.model_dump(), sum(figures.distribution.success.samples)
+    return [
+        Tile(
+            key,
+            percentile_text(key, values[key], samples),
+            PERCENTILE.format(key[1:]),
+            note=samples_note(key, samples) if values[key] is not None else "",
+        )
+        for key in keys
+    ]
 
 
 def _users(document: RunDocument) -> Tile:
@@ -120,8 +156,8 @@ def _streams(document: RunDocument) -> list[Tile]:
     tokens = ttft.requests + itl.requests
     found = [
         Tile("Streams", count(ttft.requests), "Complete streams"),
-        Tile("TTFT p95", milliseconds(ttft.success_ms.p95), "Time to the first token"),
-        Tile("ITL p95", milliseconds(itl.success_ms.p95), "Time between two tokens"),
+        Tile("TTFT p95", _p95(ttft), "Time to the first token"),
+        Tile("ITL p95", _p95(itl), "Time between two tokens"),
         Tile("Tokens/s", figure(tokens / seconds if seconds else None), "Tokens of complete streams per second"),
     ]
     if good is not None:
@@ -129,6 +165,10 @@ def _streams(document: RunDocument) -> list[Tile]:
         title = "Streams per second that keep the limits of the suite, and their share of all complete streams"
         found.append(Tile("Goodput", per_second(good.requests_per_s), title, share))
     return found
+
+
+def _p95(figures: GroupFigures) -> str:
+    return percentile_text("p95", figures.success_ms.p95, sum(figures.distribution.success.samples))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +206,7 @@ def _stage_row(
     since_s, until_s = (document.run.started_s + at_s for at_s in span_s)
     slots = [slot for slot in range(grid.count) if since_s <= grid.start_s + (slot + 0.5) * grid.width_s < until_s]
     parts = [sketch for slot in slots if (sketch := (overall.slots or {}).get(slot))]
+    successful = LatencySketch.sum_of(parts)
     successes, failures = (sum(lines[0].counts[slot] for slot in slots) for lines in (overall.success, overall.failure))
     requests = successes + failures
     recoveries = [
@@ -180,7 +221,7 @@ def _stage_row(
         (
             count(requests),
             percentage(failures / requests if requests else None),
-            *map(milliseconds, percentiles_ms(LatencySketch.sum_of(parts))),
+            *map(percentile_text, ("p50", "p95", "p99"), percentiles_ms(successful), repeat(successful.count)),
         ),
         "; ".join(recoveries) or "-",
         bool(failures),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,20 +23,30 @@ from loadgate.report.beside import Beside
 from loadgate.report.cause import breach_lines
 from loadgate.report.conclusions import conclusions
 from loadgate.report.html import facts
-from loadgate.report.html.assembly import PAGE, breakable, encodable, environment, policy, style
+from loadgate.report.html.assembly import PAGE, breakable, encodable, environment, policy, shortened, style
 from loadgate.report.html.bounded import bounded
 from loadgate.report.html.embedded import embedded_data, packed, run_series
 from loadgate.report.html.grid import READABLE_SLOTS
 from loadgate.report.html.load import stage_rows, tiles
-from loadgate.report.html.requests import SPARK_HEIGHT, SPARK_WIDTH, TIMES, request_rows
+from loadgate.report.html.requests import SPARK_HEIGHT, SPARK_WIDTH, TIMES, request_columns, request_rows
 from loadgate.report.html.resources import drawable, resource_figures, resource_tables
-from loadgate.report.html.rules import GAUGE_WIDTH, rule_gauge, rule_interval, rule_margin, rule_why
+from loadgate.report.html.row_rules import RowRules
+from loadgate.report.html.rules import (
+    GAUGE_LIMIT,
+    GAUGE_WIDTH,
+    change_interval,
+    rule_condition,
+    rule_gauge,
+    rule_interval,
+    rule_margin,
+    rule_why,
+)
 from loadgate.report.html.series import ChartSeries, names_grid
 from loadgate.report.html.timeline import timeline
 from loadgate.report.resources import ResourceLine, resource_lines
 from loadgate.report.summary import markdown_summary
-from loadgate.report.text import rule_limit, rule_quantity, rule_subject, verdict_sentence
-from loadgate.report.value_changes import change_text, interval_text
+from loadgate.report.text import rule_quantity, rule_subject, verdict_sentence
+from loadgate.report.value_changes import change_text
 from loadgate.run.document import RunDocument
 from loadgate.run.document.requests import ExemplarRecord
 
@@ -93,7 +103,15 @@ def _template_values(document: RunDocument, series: ChartSeries, started_s: floa
     """Return the variables of the templates by name."""
     run, verdict, totals = document.run, document.verdict, document.totals
     guilty = {name for breach in document.conclusions.breaches for name in breach.requests}
-    rows = request_rows(totals, series, document.since_baseline)
+    rules = RowRules(verdict.rules, totals)
+    rows = request_rows(totals, series, rules, document.since_baseline)
+    columns = partial(
+        request_columns,
+        rules,
+        document.baseline.noun if document.baseline else "baseline",
+        is_open=totals.overall.service_ms is not None,
+        has_changes=document.since_baseline is not None,
+    )
     return {
         "run": run,
         "verdict": verdict,
@@ -101,20 +119,25 @@ def _template_values(document: RunDocument, series: ChartSeries, started_s: floa
         "tiles": tiles(document, series),
         "stage_rows": stage_rows(document, series),
         "breaches": {breach.rule: breach.sentence for breach in document.conclusions.breaches},
-        "title": f"Load test {run.profile.name}",
+        "title": facts.title(run),
         "ending": facts.ending(document),
         "rules": sorted(verdict.rules, key=lambda rule: OUTCOME_ORDER.index(rule.outcome)),
         "sections": FAILURES_FIRST if totals.overall.failures else FAILURES_LAST,
         "causes": breach_lines(document),
         "conclusions": conclusions(document),
         "gauge_width": GAUGE_WIDTH,
+        "gauge_limit": GAUGE_LIMIT,
         "totals": [row for row in rows if row.kind in {"overall", "group"} and not row.is_measure],
-        "requests": sorted((row for row in rows if row.kind == "request"), key=lambda row: row.name not in guilty),
+        "requests": sorted(
+            (row for row in rows if row.kind == "request"), key=lambda row: (row.name not in guilty, -row.breach_share)
+        ),
         "measures": [row for row in rows if row.kind == "measure"],
+        "request_columns": columns(),
+        "measure_columns": columns(of_measures=True),
         "guilty": guilty,
         "times": TIMES,
         "spark": (SPARK_WIDTH, SPARK_HEIGHT),
-        "has_comparison": any(row.cells[-1].sort >= 0 for row in rows),
+        "has_estimates": any(group.estimate_ms for group in (totals.overall, *totals.groups.values())),
         "is_open": totals.overall.service_ms is not None,
         "timeline": timeline(document, series, started_s),
         "widths_s": [grid.width_s for grid in series.grids],
@@ -168,8 +191,8 @@ def _resource_values(document: RunDocument, series: ChartSeries, lines: Sequence
 @cache
 def _environment() -> Environment:
     return environment(
-        rule_gauge, rule_interval, rule_limit, rule_margin, rule_quantity, rule_subject, rule_why, breakable,
-        change_text, interval_text, verdict_sentence,
+        rule_condition, rule_gauge, rule_interval, rule_margin, rule_quantity, rule_subject, rule_why, breakable,
+        change_interval, change_text, shortened, verdict_sentence,
     )  # fmt: skip
 
 

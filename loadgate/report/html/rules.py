@@ -4,23 +4,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from loadgate.report.text import rule_quantity
+from loadgate.report.text import rule_limit, rule_quantity
+from loadgate.report.value_changes import interval_text
 from loadgate.run.document import RuleRecord
+from loadgate.run.document.baseline import ValueChange
 from loadgate.units import percentage
 
 GAUGE_WIDTH = 150.0
-_ROOM = 1.5
-"""A bar ends at this multiple of the limit, or just above the value if that is higher."""
+GAUGE_LIMIT = 100.0
+"""The place of the limit, which is the same in all bars. A bar ends at 1.5 times the limit."""
+
+TOO_FEW = "too few requests for an interval"
 
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """A bar of `GAUGE_WIDTH` with the value, the limit and the confidence interval. None means unknown."""
+    """A bar with the value and the confidence interval, in units of which `GAUGE_WIDTH` is the end of the bar.
+
+    The ends of the interval are None if they are unknown, or if the whole interval is beyond the end of the bar.
+    """
 
     value: float
-    limit: float
+    is_beyond: bool
+    """Whether the value is beyond the end of the bar."""
     low: float | None
     high: float | None
+
+
+def rule_condition(rule: RuleRecord) -> str:
+    """Return the limit of a rule without a line break after its operator."""
+    return rule_limit(rule).replace(" ", "\N{NO-BREAK SPACE}", 1)
 
 
 def rule_margin(rule: RuleRecord) -> str:
@@ -35,10 +48,14 @@ def rule_margin(rule: RuleRecord) -> str:
     return f"{percentage(-margin)} too {'high' if rule.operator.startswith('<') else 'low'}"
 
 
-def rule_why(rule: RuleRecord) -> str:
-    """Return the reason of a result, as a sentence without the value and the limit, which the row shows."""
+def rule_why(rule: RuleRecord, cause: str | None = None) -> str:
+    """Return the reason of a result, as a sentence without the value and the limit, which the row shows.
+
+    `cause` is a sentence that the row shows as well.
+    """
     first, _, more = rule.reason.partition("; ")
-    repeats = rule.value is not None and rule_quantity(rule, rule.value) in first and (more or rule.outcome == "pass")
+    is_explained = more or cause or rule.outcome == "pass"
+    repeats = rule.value is not None and rule_quantity(rule, rule.value) in first and is_explained
     why = more if repeats else rule.reason
     if rule.stages != "all" and rule.value_all_stages is not None:
         with_ramp = f"with the ramp, it is {rule_quantity(rule, rule.value_all_stages)}"
@@ -47,11 +64,19 @@ def rule_why(rule: RuleRecord) -> str:
 
 
 def rule_interval(rule: RuleRecord) -> str:
-    """Return the confidence interval. "" if there are too few requests for both of its bounds."""
+    """Return the confidence interval, or that there are too few requests for it. "" if there is none."""
     interval = rule.interval
-    if interval is None or interval.low is None or interval.high is None:
+    if interval is None:
         return ""
+    if interval.low is None or interval.high is None:
+        return TOO_FEW
     return f"{rule_quantity(rule, interval.low)} to {rule_quantity(rule, interval.high)}"
+
+
+def change_interval(moved: ValueChange) -> str:
+    """Return the interval of a change since a baseline, or that there are too few requests for it."""
+    is_one_sided = (moved.low is None) != (moved.high is None)
+    return TOO_FEW if is_one_sided else interval_text(moved.unit, moved.low, moved.high)
 
 
 def rule_gauge(rule: RuleRecord) -> Gauge | None:
@@ -59,11 +84,11 @@ def rule_gauge(rule: RuleRecord) -> Gauge | None:
     if rule.value is None or not rule.limit:
         return None
 
-    end: float = max(_ROOM, rule.value / rule.limit * 1.08) * rule.limit
-
     def at(value: float) -> float:
-        return round(min(GAUGE_WIDTH, max(0.0, value / end * GAUGE_WIDTH)), 1)
+        return round(min(GAUGE_WIDTH, max(0.0, value / rule.limit * GAUGE_LIMIT)), 1)
 
     bounds = (rule.interval.low, rule.interval.high) if rule.interval else (None, None)
     low, high = (None if bound is None else at(bound) for bound in bounds)
-    return Gauge(at(rule.value), at(rule.limit), low, high)
+    is_visible = low is not None and high is not None and low < GAUGE_WIDTH
+    is_beyond = rule.value / rule.limit * GAUGE_LIMIT > GAUGE_WIDTH
+    return Gauge(at(rule.value), is_beyond, low if is_visible else None, high if is_visible else None)

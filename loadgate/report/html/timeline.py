@@ -38,7 +38,8 @@ def timeline(document: RunDocument, series: ChartSeries, started_s: float) -> li
         seconds = min(size, grid.count - first) * grid.width_s
         rows.append(
             (
-                clock(grid.start_s + first * grid.width_s - started_s),
+                # The nearest second, as in the charts.
+                clock(round(grid.start_s + first * grid.width_s - started_s)),
                 count(users[number]),
                 figure((successes + failures) / seconds),
                 figure(failures / seconds),

@@ -10,7 +10,8 @@ import pytest
 from playwright.sync_api import Page
 
 from loadgate.recorder import FinishedRequest, Outcome
-from loadgate.report.html import html_report
+from loadgate.report.html import html_report, run_series
+from loadgate.report.html.load import late_per_s
 from loadgate.run.document import RunDocument
 from loadgate.shape.arrivals import ArrivalEvent
 from loadgate.shape.profile import LoadProfile, Stage
@@ -46,7 +47,8 @@ def open_model(profile: LoadProfile) -> RunDocument:
         error = "HTTP 503" if outcome is Outcome.FAILURE else None
         at_s = STARTED_S + number / 10
         run.recorder.record(FinishedRequest("ping", outcome, at_s, latency_ms, error=error, group="g", service_ms=5.0))
-    run.recorder.count(ArrivalEvent.LATE, 3)
+    for second in range(25, 35):
+        run.recorder.count(ArrivalEvent.LATE, 3, at_s=STARTED_S + second + 0.5)
     run.recorder.count(ArrivalEvent.DROPPED, 20)
     run.recorder.count(ArrivalEvent.NEVER_STARTED, 10)
     return judged(run)
@@ -75,10 +77,28 @@ def test_an_open_model_shows_what_was_planned_late_and_lost() -> None:
     tiles = tiles_of(open_model(LoadProfile(name="rate", rate="20/s")))
     assert list(tiles) == ["Requests", "Failed", "Arrivals", "Late", "Not started", "In flight", "p95", "p99"]
     assert tiles["Arrivals"] == "1,170 of 1,200"
-    assert tiles["Late"] == "3 0.250 %"
+    assert tiles["Late"] == "30 2.50 %"
     assert tiles["Not started"] == "30 2.50 %"
     assert tiles["In flight"] == "5 peak"
     assert tiles["Failed"] == "3.33 % 20"
+
+
+def test_late_arrivals_are_counted_in_the_seconds_of_their_intended_starts() -> None:
+    document = open_model(LoadProfile(name="rate", rate="20/s"))
+    (grid,) = run_series(document).grids
+    late = late_per_s(document, grid)
+    assert late is not None
+    assert {slot for slot, rate in enumerate(late) if rate} == set(range(25, 35))
+    assert sum(filter(None, late)) == 30
+
+
+def test_late_arrivals_are_unknown_in_a_closed_model_and_in_older_files() -> None:
+    document = open_model(LoadProfile(name="rate", rate="20/s"))
+    older = document.model_copy(update={"recording": document.recording.model_copy(update={"counted": []})})
+    for one in (older, KINDS["full"]()):
+        assert late_per_s(one, run_series(one).grids[0]) is None
+    none = older.model_copy(update={"counters": {}})
+    assert set(late_per_s(none, run_series(none).grids[0]) or []) <= {0.0, None}
 
 
 def titles(page: Page) -> list[str]:
@@ -88,7 +108,7 @@ def titles(page: Page) -> list[str]:
 def test_the_charts_of_an_open_model_begin_with_the_planned_arrivals(open_report: OpenReport) -> None:
     opened = open_report(open_model(LoadProfile(name="rate", rate="10..50/s over 1m")))
     page = opened.page
-    assert titles(page)[:3] == ["Planned arrivals, requests and failures", "Requests in flight", "Response time"]
+    assert titles(page)[:3] == ["Arrivals, requests and failures", "Requests in flight", "Response time"]
     chart = page.locator("#charts .chart").first
     chart.locator(".u-over").hover()
     planned, requests = (
@@ -97,6 +117,8 @@ def test_the_charts_of_an_open_model_begin_with_the_planned_arrivals(open_report
     )
     assert 28 <= planned <= 32
     assert requests == 10
+    late = chart.locator("button.key", has_text="late arrivals").locator(".value")
+    assert late.inner_text() == "3.00/s"
     assert opened.errors == []
     assert titles(open_report(KINDS["full"]()).page)[0] == "group 0"
 

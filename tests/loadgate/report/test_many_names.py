@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from loadgate.report.html import html_report, run_series
@@ -9,6 +11,7 @@ from loadgate.report.html.bounded import MAX_SHOWN_NAMES, bounded
 from loadgate.report.summary import MAX_REQUESTS, markdown_summary
 from loadgate.run.document import RunDocument
 from tests.loadgate.report.runs import text_of
+from tests.support.browser import OfflinePage, violations
 from tests.support.synthetic_run import Synthetic, synthetic_document
 
 
@@ -19,7 +22,7 @@ def document() -> RunDocument:
 
 def test_the_page_shows_a_bounded_number_of_names(document: RunDocument) -> None:
     page = html_report(document)
-    assert page.count('<tr class="row request"') == MAX_SHOWN_NAMES
+    assert page.count('<tr class="row request') == MAX_SHOWN_NAMES
     assert "60 more names are in series.csv and run.json." in text_of(page)
 
 
@@ -46,6 +49,25 @@ def test_the_summary_lists_a_bounded_number_of_names(document: RunDocument) -> N
     summary = markdown_summary(document)
     assert sum(line.startswith("| Name ") for line in summary.split("| Failed request")[0].splitlines()) == MAX_REQUESTS
     assert "160 more request names are in series.csv and run.json." in summary
+
+
+def test_a_search_box_shows_the_rows_with_all_words(open_report: Callable[..., OfflinePage]) -> None:
+    opened = open_report(synthetic_document(Synthetic(duration_s=30, names=13)))
+    rows = opened.page.locator("tbody.sorted tr.row:visible")
+    box = opened.page.get_by_role("searchbox")
+    assert rows.count() == 13
+    box.fill("group 2 name")
+    assert [name.split(" - ")[0] for name in rows.locator("th").all_inner_texts()] == ["Name 02", "Name 07", "Name 12"]
+    assert opened.page.locator(".find output").inner_text() == "3 of 13"
+    box.fill("")
+    assert rows.count() == 13
+    assert violations(opened.page) == []
+    assert opened.errors == []
+
+
+def test_a_table_with_few_rows_has_no_search_box(open_report: Callable[..., OfflinePage]) -> None:
+    page = open_report(synthetic_document(Synthetic(duration_s=30, names=12))).page
+    assert page.get_by_role("searchbox").count() == 0
 
 
 def test_a_run_with_few_names_is_shown_completely() -> None:

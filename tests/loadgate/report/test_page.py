@@ -7,6 +7,7 @@ import re
 import pytest
 
 from loadgate.report.html import html_report
+from loadgate.report.html.facts import title
 from loadgate.report.text import verdict_sentence
 from loadgate.run.document.conclusions import BreachRecord
 from tests.loadgate.report.runs import HOSTILE, KINDS, Synthetic, stored, text_of
@@ -22,9 +23,9 @@ THIRTY_MINUTES_RUN_JSON_BYTES = 2_000_000
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("full", ["PASS Load test synthetic", "Ran its full time, 1 min."]),
-        ("failed", ["FAIL Load test synthetic", "too high"]),
-        ("saturated", ["INCONCLUSIVE Load test synthetic", "SATURATED", "generator process used 97.0 %"]),
+        ("full", ["PASS synthetic · 1 min · 50 users · 127.0.0.1:8000", "Ran its full time, 1 min."]),
+        ("failed", ["FAIL synthetic · 1 min · 50 users", "too high"]),
+        ("saturated", ["INCONCLUSIVE synthetic · 1 min · 50 users", "SATURATED", "generator process used 97.0 %"]),
         ("empty", ["INCONCLUSIVE", "No request was recorded, so there are no results", "Nothing was recorded."]),
         ("one_request", ["INCONCLUSIVE", "The run has no rules", "12.5 ms", "No request failed."]),
         ("only_failures", ["FAIL", "none of the 40 requests succeeded", "ConnectionRefusedError", "100 %"]),
@@ -32,7 +33,7 @@ THIRTY_MINUTES_RUN_JSON_BYTES = 2_000_000
         (
             "target_died",
             [
-                "FAIL Load test synthetic The target ended with signal SIGKILL during the run",
+                "50 users · 127.0.0.1:8000 The target ended with signal SIGKILL during the run",
                 "Cut short after 1 min of 1 min, because the target ended with signal SIGKILL. The results",
                 "(the target ended with signal SIGKILL, load for 1 min)",
             ],
@@ -59,7 +60,7 @@ def test_the_verdict_comes_first_and_the_markup_is_balanced(kind: str) -> None:
     assert checker.open == []
     body = text_of(html[html.index("<main>") :])
     first, then = ("Failures", "Over time") if document.totals.overall.failures else ("Over time", "Failures")
-    parts = ("Load test", verdict_sentence(document.verdict), first, then, "Load generator", "What the numbers")
+    parts = (title(document.run), verdict_sentence(document.verdict), first, then, "Load generator", "What the numbers")
     order = [body.index(part) for part in parts]
     assert order == sorted(order)
 
@@ -120,6 +121,7 @@ def test_the_policy_allows_only_the_own_style_and_script() -> None:
     (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', html)
     parts = dict(part.split(" ", 1) for part in policy.replace("&#39;", "'").split("; "))
     assert parts["default-src"] == "'none'"
+    assert parts["img-src"] == "data:"
     (style,) = re.findall(r"(?s)<style>(.*?)</style>", html)
     (script,) = re.findall(r"(?s)<script>(.*?)</script>", html)
     assert parts["style-src"] == hash_of(style)
@@ -209,12 +211,12 @@ def test_failed_rules_and_the_requests_that_broke_them_come_first() -> None:
         update={"rules": [*rules, slow.verdict.rules[0].model_copy(update={"outcome": "fail", "rule": "the last"})]}
     )
     last = slow.totals.requests[-1].name
-    sentence = f"Broken throughout by {last} (p95 1 s)."
+    sentence = f"Broken during the whole run by {last} (p95 1 s)."
     breach = BreachRecord(rule="the last", spans=[], requests=[last], sentence=sentence)
     conclusions = slow.conclusions.model_copy(update={"breaches": [breach]})
     html = html_report(slow.model_copy(update={"verdict": verdict, "conclusions": conclusions}))
     assert re.findall(r'<tr class="(fail|pass|inconclusive)">', html)[0] == "fail"
-    named = re.findall(r'<tr class="row request".*?<th scope="row">(.*?)</th>', html, re.DOTALL)
+    named = re.findall(r'<tr class="row request.*?<th scope="row">(.*?)</th>', html, re.DOTALL)
     assert named[0] == f'{last} <small class="guilty">broke a rule</small>'
     assert sum("broke a rule" in name for name in named) == 1
     assert sentence in text_of(html[: html.index('id="rules"')])

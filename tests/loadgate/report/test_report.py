@@ -116,7 +116,7 @@ def test_corrected_values_and_service_times_are_shown(tmp_path: Path) -> None:
     document = run_with("ping", None)
     assert document.totals.overall.corrected_ms is None  # no user was ever counted
     assert document.totals.overall.service_ms is None
-    assert "p95 corrected" not in html_report(document)  # a column without a value
+    assert "estimate without coordinated omission" not in html_report(document)
     run = Run(plan_for("x"), started_s=1000.0, load=STOPPED)
     run.user_seconds["g"] = 10.0
     for second in range(50):

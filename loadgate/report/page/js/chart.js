@@ -120,6 +120,7 @@ function legendOf(spec, toggle) {
  * - time: whether x is the time range that all charts share
  * - xRange, xSplits, xValues: the x axis, if it is not time
  * - marks, draw: functions that draw behind and above the lines
+ * - onCursor(x, plot): called with the x of the point at the cursor, undefined without one
  * - describe(index): the announced text of a point
  */
 function makeChart(host, spec) {
@@ -133,7 +134,7 @@ function makeChart(host, spec) {
       const line = spec.series[number];
       value.textContent = index === null || index === undefined ? "" : line.format(at(line.values, level)[index] ?? null);
     });
-    if (spec.onCursor) spec.onCursor(drawn);
+    if (spec.onCursor) spec.onCursor(drawn.data[0][index], drawn);
   };
   const plot = new uPlot(optionsOf(spec, size(), readout), dataOf(spec, level), box);
   const follow = () => {
@@ -275,6 +276,8 @@ function zoomToSelection(plot) {
   zoom.set(from, to);
 }
 
+const moveCursor = (plot, x) => plot.setCursor({ left: plot.valToPos(x, "x"), top: plot.over.clientHeight / 2 });
+
 /** Move the cursor with the arrow keys and announce its values. Other keys zoom. */
 function chartKey(event, plot, spec, level, announced) {
   const { idx } = plot.cursor;
@@ -282,6 +285,8 @@ function chartKey(event, plot, spec, level, announced) {
   const around = spec.time && idx !== null && idx !== undefined ? x[idx] : undefined;
   if (spec.time && zoomByKey(event, around)) {
     event.preventDefault();
+    // The charts take the new range in a microtask, so the cursor can only then return to its time.
+    if (around !== undefined) queueMicrotask(() => moveCursor(plot, around));
     return;
   }
   const step = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
@@ -293,8 +298,8 @@ function chartKey(event, plot, spec, level, announced) {
   while (last > first && x[last] > max) last -= 1;
   const from = idx === null || idx === undefined ? (step > 0 ? first - 1 : last + 1) : idx;
   const next = Math.min(last, Math.max(first, from + step));
-  plot.setCursor({ left: plot.valToPos(x[next], "x"), top: plot.over.clientHeight / 2 });
+  moveCursor(plot, x[next]);
   const lines = spec.series.filter((line) => !line.hidden);
   const texts = lines.map((line) => `${line.label} ${line.format(at(line.values, level)[next] ?? null)}`);
-  announced.textContent = [spec.describe ? spec.describe(next) : formatOffset(x[next]), ...texts].join(", ");
+  announced.textContent = [spec.describe ? spec.describe(next) : formatSecond(x[next]), ...texts].join(", ");
 }

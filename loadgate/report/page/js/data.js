@@ -42,24 +42,28 @@ function slotAt(seconds, of = grid) {
 
 const slotsOf = (of) => Array.from({ length: of.count }, (_, slot) => slot);
 
-/** The middle of each slot of each grid. */
-const slotTimes = run.grids.map((of) => slotsOf(of).map((slot) => slotStart(slot, of) + of.width_s / 2));
+/** The start of each slot of each grid. The first slot can begin before the run. */
+const slotTimes = run.grids.map((of) => slotsOf(of).map((slot) => Math.max(0, slotStart(slot, of))));
 
-/** The number of seconds of each slot that lie within the run, for each grid. */
-const slotSeconds = run.grids.map((of) =>
-  slotsOf(of).map((slot) => Math.min(slotStart(slot + 1, of), run.end_s) - Math.max(slotStart(slot, of), 0)),
-);
+/** Return the number of seconds of each slot of each grid that lie between the start of the load and a time. */
+const secondsUntil = (end) =>
+  run.grids.map((of) => slotsOf(of).map((slot) => Math.min(slotStart(slot + 1, of), end) - Math.max(slotStart(slot, of), 0)));
+
+const slotSeconds = secondsUntil(run.end_s);
+const loadSeconds = secondsUntil(run.duration_s);
 
 /**
- * Convert counts to rates on the grids from index `from` on. A slot at either end of the run becomes null if less than
- * half of it lies within the run and it has fewer than two requests, because its rate would be unreliable.
+ * Convert counts to rates on the grids from index `from` on. A slot with less than half of its time within the load becomes
+ * null, because its rate would not be reliable. The time after the load is drawn only if it is long.
  */
 function rates(from, count) {
   return slotSeconds.slice(from).map((all, level) => {
-    const { width_s: width } = run.grids[from + level];
+    const width = run.grids[from + level].width_s;
+    const hasEnd = run.end_s - run.duration_s >= 2 * width;
     return all.map((seconds, slot) => {
-      if (seconds < width / 2 && count(level, slot) < 2) return null;
-      return count(level, slot) / (width === 1 ? 1 : Math.max(1, seconds));
+      const loaded = loadSeconds[from + level][slot];
+      const known = loaded <= 0 && hasEnd ? seconds : loaded;
+      return known < width / 2 ? null : count(level, slot) / known;
     });
   });
 }

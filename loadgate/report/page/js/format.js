@@ -61,6 +61,9 @@ function formatOffset(seconds) {
   return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
 }
 
+/** Format the start of a slot as the second that is nearest on the axis. */
+const formatSecond = (seconds) => formatOffset(Math.round(seconds));
+
 /** Format a time of the run as the time of day in UTC. */
 function formatClock(seconds) {
   return `${new Date((run.started_s + seconds) * 1000).toISOString().slice(11, 19)} UTC`;

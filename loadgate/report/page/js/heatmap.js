@@ -62,10 +62,9 @@ function heatChart(host, scope, options) {
       drawHeat(plot, cells, most);
       scale.paint();
     },
-    describe: (slot) => `${formatOffset(slotStart(slot, heatGrid))}: ${describeSlot(cells, slot)}`,
-    onCursor: (plot) => {
+    describe: (slot) => `${formatSecond(slotStart(slot, heatGrid))}: ${describeSlot(cells, slot)}`,
+    onCursor: (_, plot) => {
       note.textContent = cellUnder(plot, cells);
-      if (options.onCursor) options.onCursor(plot);
     },
   });
   const legend = host.lastElementChild.querySelector(".legend");

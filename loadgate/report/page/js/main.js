@@ -41,10 +41,8 @@ function makeCharts(host) {
     ),
   );
 
-  const onCursor = (plot) => {
-    const { left } = plot.cursor;
-    const seconds = left === undefined || left < 0 ? null : slotStart(slotAt(plot.posToVal(left, "x")));
-    where.textContent = seconds === null ? "" : `${formatOffset(seconds)} · ${formatClock(Math.max(0, seconds))}`;
+  const onCursor = (seconds) => {
+    where.textContent = isKnown(seconds) ? `${formatSecond(seconds)} · ${formatClock(Math.max(0, seconds))}` : "";
   };
   let made = [];
   const build = () => {
@@ -89,7 +87,10 @@ function makeCharts(host) {
 const chartsHost = document.getElementById("charts");
 const controls = chartsHost ? makeCharts(chartsHost) : null;
 
-document.querySelectorAll("table.sortable").forEach(makeSortable);
+document.querySelectorAll("table.sortable").forEach((table) => {
+  makeSortable(table);
+  makeSearchable(table);
+});
 document.querySelectorAll("tr.row").forEach(makeExpandable);
 followView(controls);
 onThemeChange(() => charts.forEach((chart) => chart.redraw()));

@@ -30,18 +30,42 @@ function sortRows(table, position, isNumber, ascending) {
   body.append(...pairs.flat());
 }
 
+const searchableRows = 12;
+
+/** Add a search box above a table with many rows. It shows the rows whose name or group contains all words. */
+function makeSearchable(table) {
+  const rows = [...table.querySelectorAll("tbody.sorted tr.row")];
+  if (rows.length <= searchableRows) return;
+  const label = element("label", "find", "Search ");
+  const box = element("input");
+  box.type = "search";
+  const found = element("output");
+  label.append(box, found);
+  table.parentElement.before(label);
+  const texts = rows.map((row) => `${row.cells[0].textContent} ${row.cells[1].textContent}`.toLowerCase());
+  box.addEventListener("input", () => {
+    const words = box.value.toLowerCase().split(/\s+/);
+    rows.forEach((row, index) => {
+      row.hidden = !words.every((word) => texts[index].includes(word));
+      row.nextElementSibling.hidden = row.hidden;
+    });
+    found.textContent = box.value ? `${formatCount(rows.filter((row) => !row.hidden).length)} of ${formatCount(rows.length)}` : "";
+  });
+}
+
 const opened = new Map();
 
 /** Turn the name of a row into a button that shows or hides the row's charts. */
 function makeExpandable(row) {
   const detail = row.nextElementSibling;
-  const name = row.cells[0].textContent;
   const button = element("button", "expand");
   button.type = "button";
+  const name = element("span");
+  name.append(...row.cells[0].childNodes);
   button.append(element("span", "chevron"), name);
   button.setAttribute("aria-expanded", "false");
   button.setAttribute("aria-controls", detail.id);
-  button.title = "Show the charts of this request";
+  button.title = row.cells[0].title || "Show the charts of this request";
   row.cells[0].replaceChildren(button);
   button.addEventListener("click", () => {
     setOpen(row, !row.classList.contains("opened"));

@@ -1,44 +1,58 @@
 // The charts over time: response times, requests and failures, and users. The stages are drawn in the background.
 
-/** Shade the ramp, and draw a line at the start of each stage and at the end of a run that ended early. */
-function drawStages(plot, labelled) {
-  const { ctx, bbox } = plot;
-  // If the run ended early, its later stages never started.
-  const stages = run.stages.filter(([since], index) => index === 0 || since < run.duration_s);
-  const ends = [...stages.slice(1).map(([since]) => since), run.duration_s];
+/** The start, the end and the name of each stage. If the run ended early, its later stages never started. */
+const stages = run.stages
+  .filter(([since], index) => index === 0 || since < run.duration_s)
+  .map(([since, name], index, all) => [since, index + 1 < all.length ? all[index + 1][0] : run.duration_s, name]);
+
+/** Draw only on the area of the lines. */
+function onLines({ ctx, bbox }, draw) {
   ctx.save();
   ctx.beginPath();
   ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
   ctx.clip();
-  ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
-  ctx.textBaseline = "top";
-  stages.forEach(([since, name], index) => {
-    const from = plot.valToPos(since, "x", true);
-    const to = plot.valToPos(ends[index], "x", true);
-    if (name === "ramp") {
-      ctx.fillStyle = colour("ramp");
-      ctx.fillRect(from, bbox.top, to - from, bbox.height);
-    }
-    if (index > 0) verticalLine(ctx, bbox, from, colour("stage"));
-    const begin = Math.max(from, bbox.left) + 5 * devicePixelRatio;
-    if (labelled && ctx.measureText(name).width < Math.min(to, bbox.left + bbox.width) - begin) {
-      ctx.fillStyle = colour("soft");
-      ctx.fillText(name, begin, bbox.top + 3 * devicePixelRatio);
-    }
-  });
-  if (run.ending !== "completed") drawEnding(plot, labelled);
+  draw(ctx, bbox);
   ctx.restore();
 }
 
-function drawEnding(plot, labelled) {
-  const { ctx, bbox } = plot;
-  const x = Math.min(plot.valToPos(run.duration_s, "x", true), bbox.left + bbox.width - 1);
-  verticalLine(ctx, bbox, x, colour("failures"));
-  if (!labelled) return;
-  ctx.fillStyle = colour("failures");
-  ctx.textAlign = "right";
-  ctx.fillText(run.ending, x - 5 * devicePixelRatio, bbox.top + 18 * devicePixelRatio);
+/** Shade the ramp, and draw a line at the start of each stage and at the end of a run that ended early. */
+function drawStages(plot) {
+  onLines(plot, (ctx, bbox) => {
+    stages.forEach(([since, until, name], index) => {
+      const from = plot.valToPos(since, "x", true);
+      if (name === "ramp") {
+        ctx.fillStyle = colour("ramp");
+        ctx.fillRect(from, bbox.top, plot.valToPos(until, "x", true) - from, bbox.height);
+      }
+      if (index > 0) verticalLine(ctx, bbox, from, colour("stage"));
+    });
+    if (run.ending !== "completed") verticalLine(ctx, bbox, endingAt(plot), colour("failures"));
+  });
 }
+
+/** Write the names of the stages, and how a run ended early, above the lines of the grid. */
+function drawLabels(plot) {
+  onLines(plot, (ctx, bbox) => {
+    const px = devicePixelRatio;
+    ctx.font = `${11 * px}px system-ui, sans-serif`;
+    ctx.textBaseline = "top";
+    const widthOf = (text) => ctx.measureText(text).width;
+    const write = (text, left, top, style) => {
+      ctx.fillStyle = colour("raised");
+      ctx.fillRect(left - 2 * px, top - 2 * px, widthOf(text) + 4 * px, 15 * px);
+      ctx.fillStyle = colour(style);
+      ctx.fillText(text, left, top);
+    };
+    for (const [since, until, name] of stages) {
+      const begin = Math.max(plot.valToPos(since, "x", true), bbox.left) + 5 * px;
+      const end = Math.min(plot.valToPos(until, "x", true), bbox.left + bbox.width);
+      if (widthOf(name) < end - begin) write(name, begin, bbox.top + 3 * px, "soft");
+    }
+    if (run.ending !== "completed") write(run.ending, endingAt(plot) - 5 * px - widthOf(run.ending), bbox.top + 18 * px, "failures");
+  });
+}
+
+const endingAt = (plot) => Math.min(plot.valToPos(run.duration_s, "x", true), plot.bbox.left + plot.bbox.width - 1);
 
 function verticalLine(ctx, bbox, x, style) {
   ctx.strokeStyle = style;
@@ -67,27 +81,24 @@ function baselineOf(scope) {
 
 /** Shade the worst window of each failed rule with a window, and the time in which each other failed rule was broken. */
 function drawBreaches(plot, limits) {
-  const { ctx, bbox } = plot;
-  ctx.save();
-  ctx.beginPath();
-  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
-  ctx.clip();
-  ctx.fillStyle = colour("failures-fill");
   const spansOf = (limit) => (limit.worst_s === null ? limit.broken : [[limit.worst_s, limit.worst_s + limit.over_s]]);
-  for (const [since, until] of limits.filter((item) => item.outcome === "fail").flatMap(spansOf)) {
-    const from = plot.valToPos(since, "x", true);
-    ctx.fillRect(from, bbox.top, plot.valToPos(until, "x", true) - from, bbox.height);
-  }
-  ctx.restore();
+  onLines(plot, (ctx, bbox) => {
+    ctx.fillStyle = colour("failures-fill");
+    for (const [since, until] of limits.filter((item) => item.outcome === "fail").flatMap(spansOf)) {
+      const from = plot.valToPos(since, "x", true);
+      ctx.fillRect(from, bbox.top, plot.valToPos(until, "x", true) - from, bbox.height);
+    }
+  });
 }
 
 const timeBase = (labelled, limits = [], times = slotTimes) => ({
   x: times,
   time: true,
   marks: (plot) => {
-    drawStages(plot, labelled);
+    drawStages(plot);
     drawBreaches(plot, limits);
   },
+  draw: labelled ? drawLabels : undefined,
 });
 
 const percentiles = ["p50", "p95", "p99"];
@@ -149,13 +160,15 @@ function failureTimeChart(host, scope, options) {
   });
 }
 
-/** Draw the rates of a scope. With those of all requests of an open model, draw the planned rate of the arrivals. */
+/** Draw the rates of a scope. With those of all requests of an open model, draw the planned and the late arrivals. */
 function rateChart(host, scope, options) {
   const line = (label, values, colourName) => ({ label, colour: colourName, values, format: formatRate, fill: true });
-  const planned = run.planned && scope.raw.kind === "overall" ? [{ ...line("planned arrivals", run.planned, "soft"), fill: false, dash: true }] : [];
+  const isPlanned = run.planned && scope.raw.kind === "overall";
+  const planned = isPlanned ? [{ ...line("planned arrivals", run.planned, "soft"), fill: false, dash: true }] : [];
+  if (isPlanned && run.late) planned.push({ ...line("late arrivals", run.late, "late"), fill: false });
   return makeChart(host, {
     ...timeBase(false, [], scope.times),
-    title: planned.length ? "Planned arrivals, requests and failures" : "Requests and failures",
+    title: isPlanned ? "Arrivals, requests and failures" : "Requests and failures",
     unit: "per second",
     height: options.height,
     series: [line("requests", scope.requestRate, "requests"), line("failures", scope.failureRate, "failures"), ...planned],
@@ -171,7 +184,7 @@ function meansOnGrids(means) {
     const size = of.width_s / grid.width_s;
     return slotSeconds[level].map((seconds, slot) => {
       const part = means.slice(slot * size, (slot + 1) * size);
-      return seconds < of.width_s / 2 ? null : part.reduce((sum, mean) => sum + mean, 0) / part.length;
+      return seconds < of.width_s / 2 ? null : (part.reduce((sum, mean) => sum + mean, 0) * grid.width_s) / seconds;
     });
   });
 }
