@@ -47,6 +47,7 @@ from loadgate.report.resources import ResourceLine, resource_lines
 from loadgate.report.summary import markdown_summary
 from loadgate.report.text import rule_quantity, rule_subject, verdict_sentence
 from loadgate.report.value_changes import change_text
+from loadgate.rules import RuleOutcome
 from loadgate.run.document import RunDocument
 from loadgate.run.document.requests import ExemplarRecord
 
@@ -123,7 +124,7 @@ def _template_values(document: RunDocument, series: ChartSeries, started_s: floa
         "ending": facts.ending(document),
         "rules": sorted(verdict.rules, key=lambda rule: OUTCOME_ORDER.index(rule.outcome)),
         "sections": FAILURES_FIRST if totals.overall.failures else FAILURES_LAST,
-        "causes": breach_lines(document),
+        "causes": _causes(document),
         "conclusions": conclusions(document),
         "gauge_width": GAUGE_WIDTH,
         "gauge_limit": GAUGE_LIMIT,
@@ -153,6 +154,14 @@ def _template_values(document: RunDocument, series: ChartSeries, started_s: floa
         "target": document.target,
         "facts": facts.facts(document),
     }
+
+
+def _causes(document: RunDocument) -> list[str]:
+    """Return the causes of the failed rules, without the rule and its value if the verdict is about no other rule."""
+    lines, breaches = breach_lines(document), document.conclusions.breaches
+    failed = [rule for rule in document.verdict.rules if rule.outcome is RuleOutcome.FAIL]
+    is_named = len(failed) == 1 and rule_quantity(failed[0], failed[0].value) in document.verdict.reason
+    return [breach.sentence for breach in breaches] if is_named and len(breaches) == 1 else lines
 
 
 def _two_of_each_name(slowest: Sequence[ExemplarRecord]) -> list[ExemplarRecord]:

@@ -32,8 +32,8 @@ class Gauge:
 
 
 def rule_condition(rule: RuleRecord) -> str:
-    """Return the limit of a rule without a line break after its operator."""
-    return rule_limit(rule).replace(" ", "\N{NO-BREAK SPACE}", 1)
+    """Return the limit of a rule without a line break after its operator or before its unit."""
+    return rule_limit(rule).replace(" ", "\N{NO-BREAK SPACE}", 2)
 
 
 def rule_margin(rule: RuleRecord) -> str:

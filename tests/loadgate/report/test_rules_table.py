@@ -14,6 +14,7 @@ from loadgate.report.html.rules import GAUGE_LIMIT, GAUGE_WIDTH, TOO_FEW, rule_g
 from loadgate.run.document import RuleRecord, StageRecord
 from loadgate.run.document.verdict import IntervalRecord
 from tests.loadgate.report.runs import KINDS, text_of
+from tests.loadgate.report.test_request_rows import run_of
 
 
 def rule(value: float, low: float | None, high: float | None) -> RuleRecord:
@@ -105,6 +106,16 @@ def test_a_page_has_one_format_of_dates() -> None:
     html = html_report(KINDS["full"]())
     assert not re.findall(r"\d{4}-\d\d-\d\dT\d\d", text_of(html))
     assert text_of(html).count("2026-05-01 00:00:00 UTC") >= 2
+
+
+def test_the_banner_says_the_value_of_a_single_failed_rule_once() -> None:
+    html = html_report(run_of({"a": (200, 5.0), "slow": (100, 300.0)}, "g: p95 < 100ms", "overall: failures < 1%"))
+    banner = text_of(html[html.index('<section class="verdict') : html.index('<dl class="tiles">')])
+    assert re.search(
+        r"g p95 30\d ms \(limit 100 ms\) Broken during the whole run by slow \(p95 30\d ms\)\. Ran", banner
+    )
+    both = html_report(run_of({"slow": (100, 300.0)}, "g: p95 < 100ms", "g: p99 < 200ms"))
+    assert "g: p95 30" in text_of(both[: both.index('<dl class="tiles">')])
 
 
 def test_the_reason_of_the_verdict_begins_with_a_capital() -> None:
