@@ -22,6 +22,8 @@ from typing import Self
 # The first process of the terminal ignores the hang-up and waits, as make does.
 _LEADER = 'trap "" HUP; trap - HUP; "$@" & child=$!; trap "" HUP; wait $child'
 _SEQUENCE = re.compile(r"\x1b\[([?]?)([0-9;]*)([A-Za-z])")
+_LINK = re.compile(r"\x1b\]8;;[^\x1b]*\x1b\\")
+_COMPLETE = re.compile(f"{_SEQUENCE.pattern}|{_LINK.pattern}")
 
 
 def behind_make(command: Sequence[str]) -> list[str]:
@@ -30,7 +32,7 @@ def behind_make(command: Sequence[str]) -> list[str]:
 
 
 class Screen:
-    """What a terminal shows: text, line ends, cursor up, clearing below and clearing all; colours are left out.
+    """What a terminal shows: text, line ends, cursor up, clearing below and all; colours and links are left out.
 
     `scrolled` are the lines that have left it at the top. Any other sequence is an error, so that a test cannot pass
     by not looking.
@@ -67,6 +69,9 @@ class Screen:
         """Take what was written."""
         at = 0
         while at < len(text):
+            if (link := _LINK.match(text, at)) is not None:
+                at = link.end()
+                continue
             if text[at] == "\x1b":
                 match = _SEQUENCE.match(text, at)
                 assert match, f"an unknown sequence: {text[at : at + 12]!r}"
@@ -236,8 +241,9 @@ class Terminal:
             with self._lock:
                 # A sequence or character may come in two parts.
                 text = rest + data.decode("utf-8", "surrogateescape")
-                cut = text.rfind("\x1b")
-                rest = text[cut:] if cut >= 0 and not _SEQUENCE.match(text, cut) else ""
+                complete = [found.end() for found in _COMPLETE.finditer(text)]
+                cut = text.find("\x1b", complete[-1] if complete else 0)
+                rest = text[cut:] if cut >= 0 else ""
                 self.raw += data.decode("utf-8", "replace")
                 self.screen.feed(text.removesuffix(rest) if rest else text)
 

@@ -27,7 +27,7 @@ from loadgate.runner.capacity.request import CapacityError, CapacityRequest
             {"budget_s": 34.0, "at_least": "5/s"},
             "--budget 34s: must be at least 35s, the time of a trial with --settle",
         ),
-        ({"host": "localhost"}, "--host: "),
+        ({"host": "localhost"}, "the host 'localhost' is not an http:// or https:// address"),
     ],
 )
 def test_wrong_arguments_are_named(changes: dict[str, object], words: str) -> None:
