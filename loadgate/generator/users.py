@@ -17,6 +17,7 @@ from locust.env import Environment
 from locust.exception import LocustError, StopUser
 
 from loadgate.checks import Check, json_problem
+from loadgate.generator.client import tls
 from loadgate.generator.client.complete_response import LazyParts
 from loadgate.generator.client.spans import SPAN, begin_span, traceparent_of, tracer_of
 from loadgate.generator.client.stopwatch import Stopwatch, timed
@@ -140,6 +141,8 @@ class GateSession(FastHttpSession):
 
     def __init__(self, base_url: str | None, request_event: Any, user: User | None, **options: Any) -> None:
         """Create a session. `options` are those of FastHttpSession and of its user agent."""
+        if not options.get("ssl_context_factory"):
+            options["ssl_context_factory"] = tls.unverified if options.get("insecure", True) else tls.verified
         super().__init__(base_url, request_event, user, **options)
         made_by_locust, self.cookiejar = self.client, LazyCookieJar()
         kept = {name: value for name, value in options.items() if name not in _OF_SESSION}

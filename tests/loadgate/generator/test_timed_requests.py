@@ -207,3 +207,10 @@ def test_a_user_that_ends_closes_its_connections_without_a_garbage_collection() 
 def test_connections_that_users_share_outlive_a_user() -> None:
     result = seen("sharing")
     assert (result["opened"], result["closed"], result["errors"]) == (3, 0, [])
+
+
+def test_users_share_their_tls_contexts_and_verify_certificates_unless_told_otherwise() -> None:
+    result = seen("tls")
+    assert result["contexts"] == 2
+    assert result["paths"] == ["/plain"] * 5
+    assert result["errors"] == ["SSLCertVerificationError"] * 5

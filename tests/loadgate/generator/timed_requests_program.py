@@ -6,11 +6,15 @@ import gc
 import json
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from ssl import SSLContext
 from typing import Any
 
 import gevent
+import gevent.ssl
 from gevent.event import Event
 from gevent.pool import Group
 from gevent.pywsgi import WSGIServer
@@ -26,6 +30,7 @@ from loadgate.generator.client.timestamped_socket import TimestampedSocket, last
 from loadgate.generator.client.tracing import request_ids
 from loadgate.generator.in_flight import follow_clients
 from loadgate.generator.users import BaseUser
+from tests.support.servers.certificates import self_signed_certificate
 
 Result = dict[str, Any]
 
@@ -81,6 +86,26 @@ def slow_client(user: BaseUser, result: Result) -> None:
 
 def concurrent(user: BaseUser, _: Result) -> None:
     gevent.joinall([gevent.spawn(user.client.get, path) for path in ("/slow", "/plain")])
+
+
+def with_tls(result: Result) -> None:
+    """Let five users with and five without verification request a page. Count the contexts that they make."""
+    made: list[SSLContext] = []
+    for name in ("create_default_context", "_create_unverified_context"):
+        make = getattr(gevent.ssl, name)
+        setattr(gevent.ssl, name, lambda *names, make=make, **options: made.append(make(*names, **options)) or made[-1])
+    with tempfile.TemporaryDirectory() as folder:
+        certificate, key = self_signed_certificate(Path(folder))
+        server = WSGIServer(("127.0.0.1", 0), application(result), log=None, certfile=certificate, keyfile=key)
+        server.start()
+        for insecure in (True, False):
+            kind = type(
+                "TlsCaller", (Caller,), {"insecure": insecure, "host": f"https://127.0.0.1:{server.server_port}"}
+            )
+            for _ in range(5):
+                kind(environment_of(result)).client.get("/plain")
+        server.stop()
+    result["contexts"] = len(made)
 
 
 def be_busy(for_s: float) -> None:
@@ -369,6 +394,7 @@ SCENARIOS = {
     "waiting-listener": waiting_listener,
     "nested": nested,
     "expectations": expectations,
+    "tls": lambda _, result: with_tls(result),
     "stopped-in-pause": stopped_in_pause,
     "leaving": leaving,
     "sharing": lambda user, result: one_after_the_other(
@@ -385,6 +411,19 @@ def main() -> None:
     lists = ("latencies_ms", "errors", "paths", "cookies", "accepts", "traceparents", "ids", "bodies")
     result: Result = {name: [] for name in lists} | {"waited": 0, "opened": 0, "closed": 0}
 
+    environment = environment_of(result)
+    server = WSGIServer(("127.0.0.1", 0), application(result), log=None)
+    server.start()
+    Caller.host = f"http://127.0.0.1:{server.server_port}"
+    SCENARIOS[sys.argv[1]](Caller(environment), result)
+    gevent.sleep(0.1)
+    server.stop()
+    print(json.dumps(result))
+
+
+def environment_of(result: Result) -> Environment:
+    """Return an environment whose requests are added to the result."""
+
     def on_request(response_time: float, exception: BaseException | None, **event: Any) -> None:
         result["latencies_ms"].append(response_time)
         result["ids"].append(request_ids(event["context"], event["response"]))
@@ -393,13 +432,7 @@ def main() -> None:
 
     environment = Environment(user_classes=[Caller])
     environment.events.request.add_listener(on_request)
-    server = WSGIServer(("127.0.0.1", 0), application(result), log=None)
-    server.start()
-    Caller.host = f"http://127.0.0.1:{server.server_port}"
-    SCENARIOS[sys.argv[1]](Caller(environment), result)
-    gevent.sleep(0.1)
-    server.stop()
-    print(json.dumps(result))
+    return environment
 
 
 if __name__ == "__main__":
