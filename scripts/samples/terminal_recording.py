@@ -6,6 +6,7 @@ import codecs
 import json
 import os
 import pty
+import re
 import struct
 import subprocess
 import termios
@@ -20,7 +21,7 @@ from typing import NamedTuple, Self
 
 import pyte
 
-COLUMNS, LINES = 80, 30
+COLUMNS, LINES = 80, 36
 SETTLED_S = 0.1
 """A screen that stays for less is a frame that is still being written."""
 
@@ -35,6 +36,10 @@ class Span(NamedTuple):
 
 
 Row = tuple[Span, ...]
+
+
+_LINK = re.compile(r"\x1b]8;;.*?\x1b\\")
+"""The start or end of a link (OSC 8). It contains the folder of the machine, and a drawing does not show it."""
 
 
 class Frame(NamedTuple):
@@ -93,7 +98,7 @@ def record(
     start, events = time.monotonic(), []
     acting: threading.Thread | None = None
     while data := _read(master):
-        events.append((time.monotonic() - start, decoder.decode(data)))
+        events.append((time.monotonic() - start, _LINK.sub("", decoder.decode(data))))
         if acting is None and sign in "".join(text for _, text in events):
             acting = threading.Thread(target=meanwhile)
             acting.start()
