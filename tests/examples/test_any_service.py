@@ -47,7 +47,7 @@ def test_the_readme_has_three_commands() -> None:
 def test_the_profiles_are_listed_without_problems(folder: Path) -> None:
     done = finish(loadgate_command(*shlex.split(COMMANDS[0])), folder)
     assert (done.returncode, done.stderr) == (PASS, "")
-    assert [line.split()[0] for line in done.stdout.splitlines()] == ["smoke", "steady"]
+    assert re.findall(r"^(\w+)(?: \(default\))?:", done.stdout, re.MULTILINE) == ["smoke", "steady"]
 
 
 def test_a_run_starts_the_service_and_passes_its_checks(folder: Path) -> None:

@@ -10,7 +10,7 @@ from loadgate.checks import host_problem
 from loadgate.credentials import without_credentials
 from loadgate.errors import RequestError
 from loadgate.shape.arrivals import EXAMPLES, parse_rate
-from loadgate.units import compact_duration, given, given_percentage
+from loadgate.units import compact_duration, given, given_percentage, plain
 
 PLANNING_PAIRS = 3
 """The number of pairs from which `--plan` estimates how much the measures vary."""
@@ -103,7 +103,9 @@ class AbRequest:
             ignore, worse = given_percentage(self.margins.ignore), given_percentage(self.margins.worse)
             problems.append(f"--ignore ({ignore}) must be below --worse ({worse})")
         if not 0 <= self.margins.ignore_ms < float("inf"):
-            problems.append(f"--ignore-ms {self.margins.ignore_ms:g}: must be 0 or a positive number of milliseconds")
+            problems.append(
+                f"--ignore-ms {plain(self.margins.ignore_ms)}: must be 0 or a positive number of milliseconds"
+            )
         if not (whole_s := self.settle_s + self.measure_s).is_integer():
             settle, measure = compact_duration(self.settle_s), compact_duration(self.measure_s)
             problems.append(

@@ -58,7 +58,7 @@ def controlled(arrivals: ArrivalSchedule | None = None) -> tuple[RunController, 
         arrivals=arrivals,
     )
     run = Run(plan)
-    generators = Counting(Pacer(run.recorder.count, run.record_lag), runner)
+    generators = Counting(Pacer(run.recorder.count, run.count_late, run.record_lag), runner)
     live_states = LiveStateCache(run, runner, HealthSampler("process", HealthLimits(), None), 1.0)
     return RunController(run, runner, live_states, generators, runner.quit), run, generators
 

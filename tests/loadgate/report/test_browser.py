@@ -427,6 +427,23 @@ def dashed_strokes(page: Page) -> list[str]:
     return colours
 
 
+def test_names_of_stages_begin_inside_their_stages(open_report: OpenReport) -> None:
+    page = open_report(KINDS["full"]()).page
+    page.evaluate("""() => {
+        window.written = [];
+        const drawing = CanvasRenderingContext2D.prototype;
+        const write = drawing.fillText;
+        drawing.fillText = function (text, ...place) {
+            window.written.push([text, this.textAlign]);
+            return write.apply(this, [text, ...place]);
+        };
+    }""")
+    page.get_by_role("button", name="Theme").click()
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    alignments = {align for text, align in page.evaluate("window.written") if text in {"ramp", "steady"}}
+    assert alignments == {"left"}
+
+
 def test_corrected_percentiles_are_drawn_as_dots(open_report: OpenReport) -> None:
     data = as_json(KINDS["full"]())
     overall = data["totals"]["overall"]

@@ -281,7 +281,7 @@ async def test_production_starts_on_the_last_schema_of_the_single_history(settin
         await ensure_schema(same, production, database)
     await asyncio.to_thread(execute, settings, "UPDATE alembic_version SET version_num = '0003'")
     async with Database.open(settings) as database:
-        with pytest.raises(MigrationError, match="schema is at accounts_0002, llm_0001, this version needs llm_0002"):
+        with pytest.raises(MigrationError, match="is at accounts_0002, llm_0001, this version needs llm_0002"):
             await ensure_schema(same, production, database)
 
 

@@ -36,6 +36,7 @@ function drawLabels(plot) {
     const px = devicePixelRatio;
     ctx.font = `${11 * px}px system-ui, sans-serif`;
     ctx.textBaseline = "top";
+    ctx.textAlign = "left";
     const widthOf = (text) => ctx.measureText(text).width;
     const write = (text, left, top, style) => {
       ctx.fillStyle = colour("raised");

@@ -150,7 +150,7 @@ def test_the_control_stands_for_the_measured_part() -> None:
         (AbRequest(margins=Margins(ignore=0.2)), r"--ignore \(20 %\) must be below --worse \(10 %\)"),
         (
             AbRequest(margins=Margins(ignore_ms=float("nan"))),
-            "--ignore-ms nan: must be 0 or a positive number of milliseconds",
+            "--ignore-ms NaN: must be 0 or a positive number of milliseconds",
         ),
         (AbRequest(margins=Margins(ignore_ms=-1.0)), "--ignore-ms -1: must be 0 or a positive number of milliseconds"),
         (AbRequest(rate="10..20/s over 5s"), "a comparison needs a constant rate, such as 50/s$"),
