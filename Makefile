@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help:
 	@echo 'make perf [PROFILE=light]  set up, start the stack, run a load profile, print the verdict, write the report'
 	@echo 'make ab [RATE=30/s]        compare the working tree with the merge base of the default branch under load (15 minutes)'
-	@echo 'make test                  set up, run the tests that need no other programs (4 minutes on two cores)'
+	@echo 'make test                  set up, run the tests that need no other programs (7 minutes on two cores)'
 	@echo 'make test-all              run all tests; they need PostgreSQL, MariaDB, Chromium, libfaketime, HAProxy and root'
 	@echo 'make up [PORT=8000]        run the stack in the foreground'
 	@echo 'make setup                 set up .venv'

@@ -59,6 +59,14 @@ MODULES = (
 SERVERS: list[subprocess.Popen[bytes]] = []
 """The processes that this one has started and that are forked for programs."""
 
+
+@atexit.register
+def leave_servers() -> None:
+    """Do not wait for these processes: other test processes can still use them."""
+    for server in SERVERS:
+        server.returncode = 0  # else, Python warns that they are running
+
+
 AT_START = re.compile(r"PYTHON|LD_|FAKETIME|MALLOC_|TZ$|PROMETHEUS_MULTIPROC_DIR")
 """Variables that are read when a program starts, or when a module is imported."""
 
@@ -111,7 +119,6 @@ def start_server(address: str, modules: Sequence[str]) -> None:
             return
         server.listen()
         command = [sys.executable, "-m", "tests.support.preloaded_program", str(server.fileno()), *modules]
-        # It can outlive this process.
         SERVERS.append(subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, pass_fds=[server.fileno()]))
 
 
