@@ -49,16 +49,16 @@ def evaluate_rule(rule: Rule, view: RecorderView, context: EvaluationContext) ->
         return result
     stages = steady_stages(view) if rule.stage is None else _stages_of(rule)
     judged = view.totals(rule.scope, stages)
-    loaded = _stages_of(rule) or loaded_stages(view)
-    return judge_each_request(result, judged if judged.success.count else view.totals(rule.scope, loaded))
+    with_ramp = view.totals(rule.scope, _stages_under_load(rule, view))
+    return judge_each_request(result, judged if judged.success.count else with_ramp)
 
 
 def _evaluate_rule(rule: Rule, view: RecorderView, context: EvaluationContext) -> RuleResult:
     if not view.totals(rule.scope, _stages_of(rule)).requests:
         return RuleResult(rule, RuleOutcome.INCONCLUSIVE, _nothing_recorded(rule, view))
     if not rule.metric.kind.is_latency:
-        return judge(rule, view, context, _stages_of(rule) or (loaded_stages(view) if rule.counts_in_time else None))
-    stages = _stages_of(rule) or loaded_stages(view)
+        return judge(rule, view, context, _stages_under_load(rule, view) if rule.counts_in_time else _stages_of(rule))
+    stages = _stages_under_load(rule, view)
     if not view.totals(rule.scope, stages).requests:
         reason = f"no request of {rule.scope!r} was sent under load; what users request when they start is no load"
         return RuleResult(rule, RuleOutcome.INCONCLUSIVE, reason)
@@ -78,6 +78,10 @@ def _evaluate_rule(rule: Rule, view: RecorderView, context: EvaluationContext) -
 
 def _stages_of(rule: Rule) -> set[str] | None:
     return {rule.stage} if rule.stage else None
+
+
+def _stages_under_load(rule: Rule, view: RecorderView) -> set[str]:
+    return _stages_of(rule) or loaded_stages(view)
 
 
 def _with_ramp(result: RuleResult, rules: Sequence[Rule], view: RecorderView, context: EvaluationContext) -> RuleResult:
