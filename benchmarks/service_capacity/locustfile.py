@@ -4,8 +4,9 @@
     loadgate capacity me -f benchmarks/service_capacity/locustfile.py --from 50/s
     loadgate capacity logins -f benchmarks/service_capacity/locustfile.py --from 5/s
 
-An arrival is one task of a user. A task of `auth-heavy` sends 1 to 3 requests; those of the others send 1.
-The users of `me` and `logins` share one account, so that no registrations disturb the start of a trial.
+An arrival is one task of a user. A task of `auth-heavy` sends 1 to 3 requests, and more after requests that failed;
+those of the others send 1. The users of `me` and `logins` share one account, so that no registrations disturb the start
+of a trial.
 """
 
 import sys
@@ -19,28 +20,28 @@ from locust import task
 import loadgate
 from loadgate import LoadProfile
 from users import AuthUserFlow
-from users.account import Account, AccountUser
-from users.base import API
+from users.account import AccountUser
 
 _signing_up = BoundedSemaphore()
 _shared: list["Member"] = []
 
 
 class Member(AccountUser):
-    """A user of the account that the first user has registered."""
+    """A user of the account that the first one has registered."""
 
     abstract = True
     group = "auth"
 
     def on_start(self) -> None:
-        """Register and log in, if this user is the first one. Else take the account and the tokens of the first one."""
+        """Take the account and the access token of the first user. Register and log in, if no user has done so."""
         with _signing_up:
             if not _shared:
                 super().on_start()
-                _shared.append(self)
-            first = _shared[0]
-        self.account: Account = first.account
-        self.access_token, self.access_expires_at = first.access_token, first.access_expires_at
+                if self.access_token is not None:
+                    _shared.append(self)
+        for first in _shared:
+            self.account, self.is_registered = first.account, True
+            self.access_token, self.access_expires_at = first.access_token, first.access_expires_at
 
 
 class ProfileReader(Member):
@@ -48,8 +49,7 @@ class ProfileReader(Member):
 
     @task
     def read_profile(self) -> None:
-        headers = {"Authorization": f"Bearer {self.access_token}"}
-        with self.client.get(f"{API}/auth/me", name="Auth - Get Profile", headers=headers) as response:
+        with self.authorized("GET", "/auth/me", "Auth - Get Profile") as response:
             response.expect(200, {"email": self.account.email})
 
 

@@ -210,6 +210,36 @@ def test_every_class_of_the_profile_gets_users_and_every_call_is_made(tmp_path: 
     }
 
 
+ONE_FAILURE = {
+    "a registration is refused": "register=refuse",
+    "the response of a registration is lost": "register=lose",
+    "the response of a changed password is lost": "change-password=lose",
+    "the service has lost its accounts": "login=forget",
+}
+SHORT_WAITS = """
+from users import AuthUserFlow
+AuthUserFlow.wait_time = lambda self: 0.01
+AuthUserFlow.tasks = [AuthUserFlow.change_password, AuthUserFlow.log_out_and_in, AuthUserFlow.read_profile]
+"""
+
+
+@pytest.mark.parametrize("failure", ONE_FAILURE)
+def test_one_failed_account_request_makes_no_others_fail(tmp_path: Path, failure: str) -> None:
+    suite = tmp_path / "suite"
+    shutil.copytree(SUITE, suite, ignore=shutil.ignore_patterns("__pycache__", "reports"))
+    with (suite / "locustfile.py").open("a") as file:
+        file.write(SHORT_WAITS)
+    with stub_service(tmp_path, "--spoil", ONE_FAILURE[failure]) as url:
+        done = locust(tmp_path, "--host", url, "-u", "1", "-t", "3s", "AuthUserFlow", suite=suite)
+    assert done.returncode in JUDGED, done.stdout + done.stderr
+    document = run_document(tmp_path)
+    assert not document["exceptions"]
+    assert document["totals"]["overall"]["failures"] == 1, document["errors"]
+    made = {request["name"]: request["requests"] for request in document["totals"]["requests"]}
+    assert made["Auth - Register"] == 2
+    assert made["Auth - Login"] > 3
+
+
 NEW_USER = """
 from locust import task
 from users.base import BaseUser

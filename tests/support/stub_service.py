@@ -1,7 +1,7 @@
 """A stand-in that answers the suite's requests as the service would, but as slowly and as wrongly as it is told.
 
 Run as `python -m tests.support.stub_service --port N [--delay-ms health=150] [--fail-every 50] [--die-after 100]
-[--workers 0] [--llm live|late|miscounting|endless|undeclared]`.
+[--workers 0] [--spoil register=refuse] [--llm live|late|miscounting|endless|undeclared]`.
 """
 
 from __future__ import annotations
@@ -38,8 +38,16 @@ class Stub:
     """The answers, the misbehaviour, and the accounts that have signed up."""
 
     def __init__(
-        self, delays_ms: dict[str, float], fail_every: int, die_after: int, llm: str = "", workers: int = 1
+        self,
+        *,
+        delays_ms: dict[str, float],
+        fail_every: int,
+        die_after: int,
+        llm: str = "",
+        workers: int = 1,
+        spoiled: dict[str, str] | None = None,
     ) -> None:
+        self.spoiled = dict(spoiled or {})
         self.fixed = FIXED | {"/api/v1/tasks/health": FIXED["/api/v1/tasks/health"] | {"active_workers": workers}}
         self.llm = StubLLM(llm)
         self.delays_ms = delays_ms
@@ -47,6 +55,7 @@ class Stub:
         self.die_after = die_after
         self.count = itertools.count(1)
         self.accounts: dict[str, dict[str, Any]] = {}
+        self.passwords: dict[str, str] = {}
         self.sessions: dict[str, str] = {}
 
     async def answer(self, request: Request) -> Response:
@@ -63,8 +72,19 @@ class Stub:
         if path == "/docs":
             return HTMLResponse("<title>Swagger UI</title>")
         if group == "auth":
-            return await self.auth(request, path.rsplit("/", 1)[1])
+            return await self.spoiled_auth(request, path.rsplit("/", 1)[1])
         return JSONResponse(self.fixed[path])
+
+    async def spoiled_auth(self, request: Request, call: str) -> Response:
+        match self.spoiled.pop(call, None):
+            case "refuse":
+                return JSONResponse({"detail": "refused as told"}, 503)
+            case "lose":
+                await self.auth(request, call)
+                return JSONResponse({"detail": "lost as told"}, 504)
+            case "forget":
+                self.accounts.clear()
+        return await self.auth(request, call)
 
     async def auth(self, request: Request, call: str) -> Response:
         body = await request.json() if request.method in {"POST", "PUT"} else {}
@@ -73,9 +93,12 @@ class Stub:
             case "register":
                 account = {"id": secrets.token_hex(4), **{k: v for k, v in body.items() if k != "password"}}
                 self.accounts[body["username"]] = self.accounts[body["email"]] = account
+                self.passwords[body["username"]] = body["password"]
                 return JSONResponse(account, 201)
             case "login":
-                return JSONResponse(self.tokens(self.accounts[body["username"]]["username"]))
+                name = self.accounts.get(body["username"], {"username": ""})["username"]
+                is_right = self.passwords.get(name) == body["password"]
+                return JSONResponse(self.tokens(name)) if is_right else JSONResponse({"detail": "wrong"}, 401)
             case "refresh":
                 return JSONResponse(self.tokens(self.sessions[body["refresh_token"]]))
             case "me":
@@ -83,7 +106,14 @@ class Stub:
                 account.update(body)
                 return JSONResponse(account)
             case _:
-                return JSONResponse(DONE)
+                is_right = "current_password" not in body or self.change_password(self.sessions[token], body)
+                return JSONResponse(DONE) if is_right else JSONResponse({"detail": "wrong"}, 400)
+
+    def change_password(self, username: str, body: dict[str, Any]) -> bool:
+        if self.passwords[username] != body["current_password"]:
+            return False
+        self.passwords[username] = body["new_password"]
+        return True
 
     def tokens(self, username: str) -> dict[str, Any]:
         access, refresh = secrets.token_hex(8), secrets.token_hex(8)
@@ -129,11 +159,20 @@ def main() -> None:
     parser.add_argument("--delay-ms", action="append", default=[], metavar="GROUP=MS")
     parser.add_argument("--fail-every", type=int, default=0)
     parser.add_argument("--die-after", type=int, default=0)
+    parser.add_argument("--spoil", action="append", default=[], metavar="CALL=refuse|lose|forget")
     parser.add_argument("--llm", default="")
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
     delays = {group: float(ms) for group, _, ms in (text.partition("=") for text in options.delay_ms)}
-    stub = Stub(delays, options.fail_every, options.die_after, options.llm, options.workers)
+    spoiled = dict(text.split("=") for text in options.spoil)
+    stub = Stub(
+        delays_ms=delays,
+        fail_every=options.fail_every,
+        die_after=options.die_after,
+        llm=options.llm,
+        workers=options.workers,
+        spoiled=spoiled,
+    )
     app = Starlette(routes=[Route("/{path:path}", stub.answer, methods=["GET", "POST", "PUT"])])
     uvicorn.run(app, host="127.0.0.1", port=options.port, access_log=False, log_level="warning")
 

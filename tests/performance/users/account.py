@@ -61,13 +61,13 @@ class AccountUser(BaseUser):
     abstract = True
 
     account: Account
+    is_registered = False
     access_token: str | None = None
     refresh_token: str | None = None
     access_expires_at: float = 0.0
 
     def on_start(self) -> None:
         """Register and log in when the user starts."""
-        self.sign_up()
         self.log_in()
 
     def sign_up(self) -> None:
@@ -75,14 +75,28 @@ class AccountUser(BaseUser):
         self.account = Account.unique()
         request = vars(self.account)
         with self.client.post(f"{API}/auth/register", json=request, name="Auth - Register", context=AUTH) as response:
-            response.expect(201, {"id": "*", "username": self.account.username})
+            self.is_registered = response.expect(201, {"id": "*", "username": self.account.username}) is not None
 
     def log_in(self) -> None:
-        """Log in with the user name or the email address, each with a probability of one half."""
+        """Log in with the user name or the email address, each with a probability of one half.
+
+        A user without a registered account registers first. If that fails, it does not log in.
+        """
+        if not self.is_registered:
+            self.sign_up()
+        if not self.is_registered:
+            return
         login = random.choice((self.account.username, self.account.email))
         request = {"username": login, "password": self.account.password}
         with self.client.post(f"{API}/auth/login", json=request, name="Auth - Login", context=AUTH) as response:
             self.store_tokens(response.expect(200, TOKENS))
+        if response.status_code == 401:
+            self.leave_account()
+
+    def leave_account(self) -> None:
+        """Forget the account and its tokens. The next login registers a new account."""
+        self.is_registered = False
+        self.store_tokens(None)
 
     def renew_tokens(self) -> None:
         """Exchange the refresh token. If that fails, log in again."""
