@@ -89,10 +89,17 @@ class SearchCase:
         return result.ending is self.ending and contains and is_close and took_s <= MOST_S
 
 
-MARKOV = even("D/M/1", 1 / 420, 0.1)
+ERLANG_PER_S, ERLANG_LIMIT_MS = 600, 50
+ERLANG = even("D/E4/1", 1 / ERLANG_PER_S, ERLANG_LIMIT_MS / 1000, phases=4)
 
 CASES = (
-    SearchCase("D/M/1", ("--service", 1 / 420), 100, MARKOV.capacity_per_s, "50/s"),
+    SearchCase(
+        "D/E4/1",
+        ("--service", 1 / ERLANG_PER_S, "--law", "erlang"),
+        ERLANG_LIMIT_MS,
+        ERLANG.capacity_per_s,
+        "50/s",
+    ),
     SearchCase("pool of 6 slots", ("--servers", 6, "--service", 0.1, "--law", "constant"), 200, 60.0, "10/s"),
     SearchCase("cliff at 90/s", ("--service", 0.001, "--law", "constant", "--cliff", 90), 200, 90.0, "10/s"),
     SearchCase(

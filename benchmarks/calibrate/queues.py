@@ -5,6 +5,7 @@ A request is bad if it takes longer than a limit, and at most 5 % may be bad. A 
 
 from __future__ import annotations
 
+import cmath
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -111,24 +112,49 @@ def markov(name: str, number: int, service_s: float, limit_s: float) -> Queue:
     return Queue(name, _root(slow, number / service_s), limit_s, start)
 
 
-def even(name: str, service_s: float, limit_s: float) -> Queue:
-    """Return the queue D/M/1, whose arrivals are evenly spaced, as those of an open model of the load gate are."""
+def even(name: str, service_s: float, limit_s: float, phases: int = 1) -> Queue:
+    """Return the queue D/E_k/1: arrivals are evenly spaced, as those of an open model of the load gate are.
+
+    A service time is the sum of k exponential phases. With one phase, the queue is D/M/1.
+    """
 
     def slow(rate_per_s: float) -> float:
-        """Return the share of requests over the limit (Gross et al., Fundamentals of Queueing Theory, 4th ed., 5.3)."""
-        mu, root = 1 / service_s, 0.0
-        if rate_per_s >= mu:
+        """Return the share of requests over the limit (Gross et al., Fundamentals of Queueing Theory, 4th ed., 6.2).
+
+        An arrival finds n phases in the system with the probability of a sum of `weight * root**n`.
+        """
+        per_s = phases / service_s
+        if rate_per_s >= 1 / service_s:
             return 1.0
-        for _ in range(20_000):  # the root is reached from below
-            before, root = root, math.exp(-mu / rate_per_s * (1 - root))
-            if root == before:
-                break
-        return math.exp(-mu * (1 - root) * limit_s)
+        roots = [_root_of_phases(per_s / rate_per_s / phases, turn / phases) for turn in range(phases)]
+        weights = [root / math.prod(1 / root - 1 / other for other in roots if other is not root) for root in roots]
+        total = sum(weight / (1 - root) for weight, root in zip(weights, roots, strict=True))
+        mean = per_s * limit_s
+        few = [_poisson(number, mean) for number in range(phases)]
+        late = 0j
+        for weight, root in zip(weights, roots, strict=True):
+            rest = cmath.exp(-mean * (1 - root)) - sum(part * root**number for number, part in enumerate(few))
+            late += weight / (1 - root) * (sum(few) + root ** (1 - phases) * rest)
+        return (late / total).real
 
     def start(random: Random, _rate_per_s: float) -> Latency:
-        return servers(1, lambda: random.expovariate(1 / service_s))
+        return servers(1, lambda: random.gammavariate(phases, service_s / phases))
 
     return Queue(name, _root(slow, 1 / service_s), limit_s, start, is_even=True)
+
+
+def _root_of_phases(phase_times: float, turn: float) -> complex:
+    """Return the solution of z = exp(2πi * turn - phase_times * (1 - z)) that is inside the unit circle."""
+    direction, found = cmath.exp(2j * math.pi * turn), 0j
+    for _ in range(20_000):
+        before, found = found, direction * cmath.exp(-phase_times * (1 - found))
+        if found == before:
+            break
+    return found
+
+
+def _poisson(number: int, mean: float) -> float:
+    return math.exp(number * math.log(mean) - mean - math.lgamma(number + 1))
 
 
 def hyperexponential(name: str, parts: tuple[tuple[float, float], ...], limit_s: float) -> Queue:

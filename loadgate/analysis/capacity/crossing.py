@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from loadgate.analysis.capacity.curve import Curve, Point, curve_of
-from loadgate.analysis.capacity.level import Level, capacities
+from loadgate.analysis.capacity.curve import MIN_BOUNDED, Curve, Point, curve_of
+from loadgate.analysis.capacity.level import Level, State, capacities
 from loadgate.analysis.capacity.memory import LEAST_TIMES, Memory, memory_of_queue
-from loadgate.analysis.capacity.next_rate import HALF, Bounds, rounded
+from loadgate.analysis.capacity.next_rate import HALF, Bounds, bounds_of, outwards, rounded
 from loadgate.analysis.capacity.queue import LEAST_COMPLETION
 from loadgate.analysis.capacity.trial import Criterion, Trial
 
@@ -88,15 +88,36 @@ def rule_bounds(
     return found
 
 
-def next_to(curve: Curve, width: float) -> float:
-    """Return the next rate: at an end of the interval, on the side with fewer requests."""
+def next_to(curve: Curve, width: float, levels: Sequence[Level]) -> float:
+    """Return the next rate: at an end of the interval, on the side with fewer requests.
+
+    - If enough trials do not bound the curve, the next rates are ever farther below, until one of them holds by itself.
+    - A rate that breaks without a part in the curve is not tried again, because the curve would remain the same.
+    """
+    least = HALF * math.log1p(width)
     step = min(FAR_LOGIT / curve.slope, MAX_STEP)
     if curve.low is not None and curve.high is not None:
         step = min(step, (curve.high - curve.low) / 2)
-    step = max(step, HALF * math.log1p(width))
-    below = sum(point.requests for point in curve.points if point.rate < curve.rate)
-    above = sum(point.requests for point in curve.points) - below
-    return rounded(math.exp(curve.rate + (step if above < below else -step)))
+    step = max(step, least)
+    if curve.low is None and len(curve.points) >= MIN_BOUNDED:
+        undecided = [math.log(level.rate_per_s) for level in levels if level.state is State.UNDECIDED]
+        below, holds = outwards(curve.rate - step, -step, undecided), bounds_of(levels).holds
+        if holds is None or below > math.log(holds) + least:
+            return rounded(math.exp(below))
+    ceiling = _ceiling(curve, levels)
+    room = step if curve.rate + step < ceiling else (ceiling - curve.rate) / 2
+    requests_below = sum(point.requests for point in curve.points if point.rate < curve.rate)
+    requests_above = sum(point.requests for point in curve.points) - requests_below
+    if requests_above < requests_below and room >= least / 2:
+        return rounded(math.exp(curve.rate + room))
+    return rounded(math.exp(min(curve.rate, ceiling) - step))
+
+
+def _ceiling(curve: Curve, levels: Sequence[Level]) -> float:
+    """Return the logarithm of the lowest rate that breaks and takes no part in the curve."""
+    taking_part = {point.rate for point in curve.points}
+    rates = (math.log(level.rate_per_s) for level in levels if level.state is State.BREAKS)
+    return min((rate for rate in rates if rate not in taking_part), default=math.inf)
 
 
 def _point(trial: Trial, criterion: Criterion) -> Point:

@@ -70,7 +70,7 @@ def rate_between(
     tried = [level.rate_per_s for level in levels if level.state is State.UNDECIDED]
     undecided = [math.log(rate) for rate in (*tried, *avoided)]
     middle = estimate.rate
-    below, above = _outwards(middle - step, -step, undecided), _outwards(middle + step, step, undecided)
+    below, above = outwards(middle - step, -step, undecided), outwards(middle + step, step, undecided)
     is_new = all(abs(middle - rate) >= near for rate in undecided)
     if is_new and estimate.is_blind and low + near < middle < high - near:
         return rounded(math.exp(middle))
@@ -136,7 +136,7 @@ def _fitted(levels: Sequence[tuple[float, Level]]) -> float | None:
     return rate - distance * squares / products if products > 0 else None
 
 
-def _outwards(rate: float, step: float, undecided: Sequence[float]) -> float:
+def outwards(rate: float, step: float, undecided: Sequence[float]) -> float:
     """Return a rate that is not one of the undecided ones, moved by ever larger steps. All are logarithms."""
     near = _SAME * abs(step)
     while not _is_apart(undecided, rate, near):

@@ -129,8 +129,9 @@ class Search:
             holds = min(holds, confirmed)  # a rate below a confirmed one holds too
         is_close = holds is not None and breaks / holds <= 1 + self.plan.width
         if not is_close:
-            trial = self._trial(next_to(crossings[0].curve, self.plan.width), self.plan.trial_s, Purpose.BOUND)
-            if self._leaves_time(trial):
+            rate = next_to(crossings[0].curve, self.plan.width, self.levels)
+            trial = self._trial(rate, self.plan.trial_s, Purpose.BOUND)
+            if self._leaves_time(trial) or (confirmed is not None and self._is_affordable(trial)):
                 return trial
         reason = "" if is_close else BUDGET_ENDED
         if holds is None or confirmed is None:
@@ -284,7 +285,7 @@ class Search:
             return end
         trial = self._trial(holds, self.plan.confirm_s, Purpose.CONFIRM)
         voids = self._voids(holds)
-        if len(voids) < MAX_VOIDS and self._elapsed_s + self._cost_s(trial) <= self.plan.budget_s:
+        if len(voids) < MAX_VOIDS and self._is_affordable(trial):
             return trial
         unconfirmed = voids[-1].reason if len(voids) >= MAX_VOIDS else BUDGET_ENDED
         reason = reason or f"the lower bound was not confirmed: {unconfirmed}"
@@ -300,9 +301,10 @@ class Search:
         )
 
     def _if_affordable(self, trial: NextTrial) -> NextTrial | End:
-        if not self._done or self._elapsed_s + self._cost_s(trial) <= self.plan.budget_s:
-            return trial
-        return self._end(BUDGET_ENDED)
+        return trial if not self._done or self._is_affordable(trial) else self._end(BUDGET_ENDED)
+
+    def _is_affordable(self, trial: NextTrial) -> bool:
+        return self._elapsed_s + self._cost_s(trial) <= self.plan.budget_s
 
     def _cost_s(self, trial: NextTrial) -> float:
         return trial.rest_s + self.plan.settle_s + trial.length_s + self._starting_s

@@ -19,7 +19,7 @@ from benchmarks.calibrate.capacity_simulated import (
 from benchmarks.calibrate.queues import ALLOWED, RULE, Queue
 from loadgate.analysis.capacity.plan import End, Ending
 
-CLOSED_FORMS = QUEUES[:4]
+CLOSED_FORMS = QUEUES[:5]
 
 
 @pytest.mark.parametrize("queue", CLOSED_FORMS, ids=str)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from random import Random
 
 import pytest
 
 from loadgate.analysis.capacity.crossing import bounds_by, crossings_of, next_to
 from loadgate.analysis.capacity.curve import Curve, Point, curve_of
-from loadgate.analysis.capacity.level import QUEUE, level_of
+from loadgate.analysis.capacity.level import QUEUE, Level, level_of
 from loadgate.analysis.capacity.plan import Ending, NextTrial, Purpose
 from loadgate.analysis.capacity.trial import Trial
 from tests.loadgate.analysis.capacity.made_trials import RULE, plan, search, trial
@@ -83,8 +84,32 @@ def test_a_curve_that_falls_is_none() -> None:
 def test_the_next_rate_is_on_the_side_with_fewer_requests() -> None:
     below = Curve(LIMIT, LIMIT - 0.06, LIMIT + 0.04, 10.0, (Point(LIMIT - 0.1, 1, 100),))
     above = Curve(LIMIT, None, None, 10.0, (Point(LIMIT + 0.1, 1, 100),))
-    assert next_to(below, 0.05) == pytest.approx(100 * math.exp(0.05), rel=1e-3)
-    assert next_to(above, 0.05) == pytest.approx(100 * math.exp(-0.1), rel=1e-3)
+    assert next_to(below, 0.05, []) == pytest.approx(100 * math.exp(0.05), rel=1e-3)
+    assert next_to(above, 0.05, []) == pytest.approx(100 * math.exp(-0.1), rel=1e-3)
+
+
+def overloaded(rate_per_s: float) -> Level:
+    return level_of([trial(rate_per_s, 1.0, completions=20 * rate_per_s)], [RULE])
+
+
+@pytest.mark.parametrize(("breaks", "following"), [(120, 110.5), (108, 104), (102, 90.5), (95, 85.96)])
+def test_a_rate_that_breaks_outside_the_curve_is_not_tried_again(breaks: float, following: float) -> None:
+    curve = Curve(LIMIT, None, None, 10.0, (Point(LIMIT - 0.1, 1, 100),))
+    assert next_to(curve, 0.05, [overloaded(breaks)]) == pytest.approx(following, rel=1e-3)
+
+
+def test_if_a_curve_is_not_bounded_the_next_rates_are_lower_until_one_holds() -> None:
+    near = tuple(Point(LIMIT + side, 1, 100) for side in (-0.02, 0.02, 0.03, 0.04) * 2)
+    curve = Curve(LIMIT, None, None, 40.0, near)
+    levels = [level_of([trial(50, 0.0)], [RULE])]
+    rates = []
+    for _ in range(4):
+        rates.append(next_to(curve, 0.05, levels))
+        levels.append(level_of([trial(rates[-1], 0.05 if rates[-1] > 91 else 0.0)], [RULE]))
+    *lower, usual = rates
+    assert lower == pytest.approx([97.5, 95.1, 90.5], abs=0.1)
+    assert usual == lower[0]
+    assert next_to(replace(curve, low=LIMIT - 0.1, high=LIMIT + 0.1), 0.05, levels[:2]) == lower[0]
 
 
 def noisy(random: Random) -> list[Trial]:
