@@ -16,10 +16,10 @@ from benchmarks.calibrate.capacity_simulated import (
     simulate,
     special_faults,
 )
-from benchmarks.calibrate.queues import ALLOWED, RULE, Queue
+from benchmarks.calibrate.queues import ALLOWED, RULE, Queue, even
 from loadgate.analysis.capacity.plan import End, Ending
 
-CLOSED_FORMS = QUEUES[:5]
+CLOSED_FORMS = (*QUEUES[:4], even("D/E3/1", 1 / 60, 0.06, phases=3))
 
 
 @pytest.mark.parametrize("queue", CLOSED_FORMS, ids=str)
