@@ -1,7 +1,7 @@
 """The drain: after SIGTERM, the process reports itself as not ready and stops its server only later.
 
 The server's own handler closes the listening socket immediately, so requests that a balancer still sends would be
-refused.
+refused. An interrupt (Ctrl-C) stops the server immediately.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 
 from uvicorn import Server
@@ -19,6 +19,8 @@ from inference_core.core.loggers import get_logger
 from inference_core.core.traffic import Traffic
 
 log = get_logger(__name__)
+
+SignalHandler = Callable[[int, FrameType | None], None]
 
 
 def running_server() -> Server | None:
@@ -31,11 +33,11 @@ def running_server() -> Server | None:
 
 @contextmanager
 def drain_on_sigterm(traffic: Traffic, *, drain_s: float, grace_s: float) -> Iterator[None]:
-    """Install the drain before the server's SIGTERM handler, for the duration of the context.
+    """Install the drain before the server's signal handlers, for the duration of the context.
 
     After `drain_s`, the server is told to stop, and running requests finish. The server cancels requests that are still
-    running after another `grace_s`, and then ends the lifespan. A second SIGTERM skips the drain. Without a server
-    handler (tests in process), this does nothing.
+    running after another `grace_s`, and then ends the lifespan. A second SIGTERM skips the drain, and so does an
+    interrupt. Without a server handler (tests in process), this does nothing.
     """
     previous = signal.getsignal(signal.SIGTERM) if threading.current_thread() is threading.main_thread() else None
     if not callable(previous):
@@ -66,9 +68,27 @@ def drain_on_sigterm(traffic: Traffic, *, drain_s: float, grace_s: float) -> Ite
         traffic.draining = True
         loop.call_soon_threadsafe(schedule)
 
-    signal.signal(signal.SIGTERM, on_sigterm)
+    with ExitStack() as handlers:
+        handlers.enter_context(_handler(signal.SIGTERM, on_sigterm))
+        if server is not None:
+            handlers.enter_context(_handler(signal.SIGINT, _interrupt(traffic, server)))
+        yield
+
+
+def _interrupt(traffic: Traffic, server: Server) -> SignalHandler:
+    def on_sigint(number: int, frame: FrameType | None) -> None:
+        traffic.draining = True
+        server.handle_exit(number, frame)
+
+    return on_sigint
+
+
+@contextmanager
+def _handler(number: signal.Signals, handler: SignalHandler) -> Iterator[None]:
+    """Install a signal handler for the duration of the context, unless another one replaces it."""
+    previous = signal.signal(number, handler)
     try:
         yield
     finally:
-        if signal.getsignal(signal.SIGTERM) is on_sigterm:
-            signal.signal(signal.SIGTERM, previous)
+        if signal.getsignal(number) is handler:
+            signal.signal(number, previous)

@@ -140,6 +140,24 @@ def test_F13_draining_process_says_so_and_is_cut_when_the_grace_is_over(folder: 
         endless.join(10)
         (response,) = cut
         assert (response.status_code, response.json()["code"]) == (503, "shutting_down")
+
+
+def test_F13_an_interrupt_cuts_requests_when_the_grace_is_over_without_a_traceback(
+    folder: Path, own_redis: OwnRedis
+) -> None:
+    env = service_env(folder, own_redis.url, SHUTDOWN_DRAIN_S="60", SHUTDOWN_GRACE_S="1")
+    with api_process(folder, env) as api:
+        cut: list[httpx2.Response] = []
+        endless = threading.Thread(target=lambda: cut.append(api.get("/test/slow?seconds=60", 90)), daemon=True)
+        endless.start()
+        wait_until(lambda: "http_requests_active 1.0" in _metrics(api), what="the endless request running")
+        api.process.send_signal(signal.SIGINT)
+        # uvicorn's own command line ends by the signal, and `inference-core serve` with 0.
+        assert api.process.wait(30) in {0, 130, -signal.SIGINT}
+        endless.join(10)
+        (response,) = cut
+        assert (response.status_code, response.json()["code"]) == (503, "shutting_down")
+        assert "Traceback" not in api.log.read_text()
         assert (response.headers["connection"], response.headers["retry-after"]) == ("close", "1")
         log = api.log.read_text()
         assert "Application shutdown complete" in log, "connections and reporting are closed"
