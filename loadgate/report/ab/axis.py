@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from loadgate.analysis.ab.result import Change
+from loadgate.report.ticks import round_step
 from loadgate.units import plain
 
 WIDTH = 300.0
@@ -80,7 +81,7 @@ class Axis:
         """Return the place and the label of each tick."""
         factor = self.scale.factor
         span = (self.high - self.low) * factor
-        step = _step(span * _LABEL_WIDTH / (WIDTH - 2 * _EDGE))
+        step = round_step(span * _LABEL_WIDTH / (WIDTH - 2 * _EDGE))
         first, last = math.ceil(self.low * factor / step), math.floor(self.high * factor / step)
         values = [round(number * step, 9) for number in range(first, last + 1)]
         return [(self.at(value / factor), _signed(value)) for value in values]
@@ -160,9 +161,3 @@ def _dots(pairs: Sequence[float | None], axis: Axis) -> Iterable[Dot]:
 
 def _signed(value: float) -> str:
     return f"{'+' if value > 0 else ''}{plain(value)}"
-
-
-def _step(least: float) -> float:
-    """Return the smallest of 1, 2 or 5 times a power of ten that is not below `least`."""
-    power = 10.0 ** math.floor(math.log10(least))
-    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * (1 - 1e-9))

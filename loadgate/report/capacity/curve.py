@@ -9,12 +9,17 @@ from dataclasses import dataclass
 from loadgate.report.capacity.conclusion import figure_of
 from loadgate.report.capacity.document import CapacityDocument, LevelRecord
 from loadgate.report.capacity.use import cpu_of
+from loadgate.report.ticks import log_ticks, ticks_from_0
 from loadgate.units import figure, milliseconds
 
 WIDTH, HEIGHT = 640.0, 260.0
 LEFT, RIGHT, TOP, BOTTOM = 62.0, 44.0, 22.0, 28.0
 _MIN_DISTANCE = 44.0
 """Labels of rates that are closer are left out."""
+
+MOST_TICKS = 9
+LEAST = 1e-3
+"""A smaller value is drawn like this one, in milliseconds or cores."""
 
 Value = Callable[[LevelRecord], float | None]
 
@@ -66,9 +71,10 @@ def _chart(
 ) -> Chart:
     levels = document.levels
     known = [value for level in levels for *_, value_of in curves if (value := value_of(level)) is not None]
-    scale = (lambda value: math.log(max(value, 1e-3))) if is_log else float
-    high = max(map(scale, known), default=1.0)
-    low = min(map(scale, known), default=0.0) if is_log else 0.0
+    scale = (lambda value: math.log(max(value, LEAST))) if is_log else float
+    highest, lowest = max([*known, LEAST]), max(LEAST, min(known, default=LEAST))
+    ticks = log_ticks(lowest, highest, MOST_TICKS) if is_log else ticks_from_0(highest, MOST_TICKS)
+    low, high = scale(ticks[0]), scale(ticks[-1])
     first, last = (math.log(levels[at].rate_per_s) for at in (0, -1))
 
     def x(rate_per_s: float) -> float:
@@ -88,8 +94,7 @@ def _chart(
         ]
         path = " ".join(f"{'L' if number else 'M'}{left} {top}" for number, (left, top, _) in enumerate(points))
         lines.append(Line(name, css, path, points))
-    ends = (low + (high - low) * part / 4 for part in range(5))
-    values = [(y(math.exp(end) if is_log else end), shown(math.exp(end) if is_log else end)) for end in ends]
+    values = [(y(tick), shown(tick)) for tick in ticks]
     result = document.result
     holds, breaks = (None if rate is None else x(rate) for rate in (result.holds_per_s, result.breaks_per_s))
     return Chart(title, lines, _rate_labels([(x(one.rate_per_s), one) for one in levels]), values, holds, breaks)
