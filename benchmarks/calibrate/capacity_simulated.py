@@ -167,7 +167,7 @@ def row(queue: Queue, found: Sequence[Simulated]) -> str:
 
 
 HEAD = (
-    "| queue | capacity | searches | wrong | both bounds, confirmed | within 5 % | width | 90 % within | time | trials |\n"
+    "| queue | capacity | searches | wrong | both, confirmed | within 5 % | width | 90 % within | time | trials |\n"
     "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
 )
 
