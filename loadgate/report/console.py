@@ -12,6 +12,7 @@ from loadgate.report.resources import brief_figures, unread
 from loadgate.report.text import (
     OUTCOME_WORDS,
     aligned,
+    further_notes,
     printable,
     rule_limit,
     rule_quantity,
@@ -41,7 +42,7 @@ def verdict_text(document: RunDocument, report: Path | None, columns: int | None
         "",
         *_rules(document, rules, columns),
         "",
-        *(f"! {printable(note)}" for note in [*verdict.notes, *_uncertain(rules), *unread(document)]),
+        *(f"! {printable(note)}" for note in [*further_notes(verdict), *_uncertain(rules), *unread(document)]),
         f"{requests}, {percentage(overall.failure_rate)} failed",
         *(f"  {line}" for line in failure_lines(document)),
         *_resources(document, columns),

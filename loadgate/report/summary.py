@@ -9,7 +9,7 @@ from loadgate.report.cause import breach_lines, error_line
 from loadgate.report.conclusions import brief_conclusions
 from loadgate.report.markdown import escaped
 from loadgate.report.resources import LineFigures, ResourceLine, brief_figures, unread
-from loadgate.report.text import OUTCOME_WORDS, rule_limit, rule_quantity, rule_reason, verdict_sentence
+from loadgate.report.text import OUTCOME_WORDS, further_notes, rule_limit, rule_quantity, rule_reason, verdict_sentence
 from loadgate.report.value_changes import change_text, interval_text, value_text
 from loadgate.run.document import ErrorRecord, NameFigures, RuleRecord, RunDocument
 from loadgate.units import count, duration, milliseconds, percentage
@@ -22,7 +22,7 @@ MAX_RESOURCES = 30
 def markdown_summary(document: RunDocument) -> str:
     """Return the verdict, the rules, the requests, the most frequent errors and the resources as Markdown."""
     run, verdict, overall = document.run, document.verdict, document.totals.overall
-    notes, causes = [*verdict.notes, *unread(document)], breach_lines(document)
+    notes, causes = [*further_notes(verdict), *unread(document)], breach_lines(document)
     sentence = (
         f"{escaped(verdict_sentence(verdict))}. {count(overall.requests)} requests in {duration(run.duration_s)} "
         f"against {escaped(run.host)}, {percentage(overall.failure_rate)} failed."

@@ -42,6 +42,11 @@ def rule_reason(rule: RuleRecord) -> str:
     return f"{rule.reason} (without the ramp; {rule_quantity(rule, rule.value_all_stages)} with it)"
 
 
+def further_notes(verdict: VerdictRecord) -> list[str]:
+    """Return the notes of a verdict that its reason does not contain."""
+    return [note for note in verdict.notes if note not in verdict.reason]
+
+
 def verdict_sentence(verdict: VerdictRecord) -> str:
     """Return the reason of a verdict as the start of a sentence. The name of a rule keeps its first letter."""
     reason = verdict.reason

@@ -45,7 +45,7 @@ from loadgate.report.html.series import ChartSeries, names_grid
 from loadgate.report.html.timeline import timeline
 from loadgate.report.resources import ResourceLine, resource_lines
 from loadgate.report.summary import markdown_summary
-from loadgate.report.text import rule_quantity, rule_subject, verdict_sentence
+from loadgate.report.text import further_notes, rule_quantity, rule_subject, verdict_sentence
 from loadgate.report.value_changes import change_text
 from loadgate.rules import RuleOutcome
 from loadgate.run.document import RunDocument
@@ -201,7 +201,7 @@ def _resource_values(document: RunDocument, series: ChartSeries, lines: Sequence
 def _environment() -> Environment:
     return environment(
         rule_condition, rule_gauge, rule_interval, rule_margin, rule_quantity, rule_subject, rule_why, breakable,
-        change_interval, change_text, shortened, verdict_sentence,
+        change_interval, change_text, further_notes, shortened, verdict_sentence,
     )  # fmt: skip
 
 

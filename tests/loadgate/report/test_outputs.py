@@ -20,7 +20,7 @@ from loadgate.report.artefacts import (
     append_job_summary,
 )
 from loadgate.report.console import verdict_text
-from loadgate.report.html import run_series
+from loadgate.report.html import html_report, run_series
 from loadgate.report.junit import junit_xml
 from loadgate.report.prometheus import prometheus_text
 from loadgate.report.resources import MAX_UNREAD
@@ -257,6 +257,16 @@ def test_the_summary_and_the_console_say_what_could_not_be_read() -> None:
     assert quoted[-1] == f"> {notes[-1]}"
     one = ResourcesRecord.of(ResourceRecord()).model_copy(update={"notes": ["x"]})
     assert "\n! x\n" in verdict_text(document.model_copy(update={"resources": one}), None)
+
+
+def test_a_note_that_the_reason_contains_is_not_repeated() -> None:
+    document = synthetic_document(SMALL)
+    reason = "the generator was saturated; 3 users never started"
+    verdict = document.verdict.model_copy(update={"reason": reason, "notes": ["3 users never started", "another note"]})
+    document = document.model_copy(update={"verdict": verdict})
+    for text in (verdict_text(document, None), markdown_summary(document), html_report(document)):
+        assert text.count("3 users never started") == 1
+        assert text.count("another note") == 1
 
 
 def test_lines_of_resources_are_wrapped_without_a_terminal() -> None:
