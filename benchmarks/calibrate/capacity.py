@@ -104,7 +104,7 @@ CASES = (
     SearchCase("cliff at 90/s", ("--service", 0.001, "--law", "constant", "--cliff", 90), 200, 90.0, "10/s"),
     SearchCase(
         "cliff that stays slow for 45 s",
-        ("--service", 0.001, "--law", "constant", "--cliff", 90, "--remember", 45),
+        ("--service", 0.001, "--law", "constant", "--cliff", 90, "--recovery", 45),
         200,
         90.0,
         "10/s",

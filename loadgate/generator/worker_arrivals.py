@@ -2,8 +2,8 @@
 
 The master gives each arrival to one worker (`loadgate.generator.arrival_shares`). It can take a share away from a
 worker that it cannot reach, so a worker needs a lease (Gray and Cheriton, Leases, 1989): each second it asks its
-master, and an answer allows arrivals until LEASE_S after the question. A worker that stood still, or that is cut off,
-then starts no arrival that another worker has taken over.
+master, and an answer allows arrivals until LEASE_S after the question. A worker that was paused or is cut off then
+starts no arrival that another worker has taken over.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ HOLD = "loadgate_hold"
 HELD = "loadgate_held"
 """Worker to master: it stops at this index, which can be higher. Data: {"epoch", "index"}."""
 LEASE = "loadgate_lease"
-"""Worker to master: is the share of this epoch mine? Data: {"epoch", "asked_s"}. Master to worker, same data: yes."""
+"""Worker to master: confirm my share of this epoch. Master to worker: confirmed. Data: {"epoch", "asked_s"}."""
 
 USERS = "loadgate_users"
-"""Worker to master, until its arrivals start: how many users there are, and wait for one. Data: {"users", "free"}."""
+"""Worker to master, until its arrivals start: its users, and how many wait for one. Data: {"users", "free"}."""
 
 NO_SHARE = -1
 """The epoch of a worker that has no share yet."""

@@ -4,7 +4,7 @@
 
 A request that arrives gets the first server that is free, takes a service time, and is answered then. The service times
 are `constant`, `exponential`, or the sum of four exponentials (`erlang`). With `--cliff`, requests take `--slow`
-seconds while more than that number arrived in the last second. With `--remember`, they still do for that many seconds.
+seconds while more than that number arrived in the last second. With `--recovery`, they still do for that many seconds.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Queueing:
         self._service_s = law(options.law, options.service, random.Random(options.seed))  # noqa: S311 - no secret
         self._free_at = [0.0] * options.servers
         self._overload = Overload(options.cliff)
-        self._slow_s, self._remember_s, self._slow_until = options.slow, options.remember, 0.0
+        self._slow_s, self._recovery_s, self._slow_until = options.slow, options.recovery, 0.0
         self.routes = {"/": self._serve}
 
     def tick(self) -> None:
@@ -39,7 +39,7 @@ class Queueing:
         now = epoch_s()
         self._overload.arrived(now)
         if self._overload.on(now):
-            self._slow_until = now + self._remember_s
+            self._slow_until = now + self._recovery_s
         if now <= self._slow_until:
             request.answer_after(self._slow_s)
             return
@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--law", choices=("constant", "exponential", "erlang"), default="exponential")
     parser.add_argument("--cliff", type=number_above_0, default=math.inf, help="most requests a second")
     parser.add_argument("--slow", type=number_from_0, default=1.0, help="seconds that a request takes beyond the cliff")
-    parser.add_argument("--remember", type=number_from_0, default=0.0, help="seconds that it stays slow")
+    parser.add_argument("--recovery", type=number_from_0, default=0.0, help="seconds that it stays slow")
     parser.add_argument("--seed", type=int, default=0)
     stub = Queueing(parser.parse_args())
     run(stub.routes, stub.tick, TICK_S)

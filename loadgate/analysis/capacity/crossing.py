@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from loadgate.analysis.capacity.autocorrelation import LEAST_TIMES, Autocorrelation, autocorrelation_of_queue
 from loadgate.analysis.capacity.curve import MIN_BOUNDED, Curve, Point, curve_of
 from loadgate.analysis.capacity.level import Level, State, capacities
-from loadgate.analysis.capacity.memory import LEAST_TIMES, Memory, memory_of_queue
 from loadgate.analysis.capacity.next_rate import HALF, Bounds, bounds_of, outwards, rounded
 from loadgate.analysis.capacity.queue import LEAST_COMPLETION
 from loadgate.analysis.capacity.trial import Criterion, Trial
@@ -129,5 +129,5 @@ def _point(trial: Trial, criterion: Criterion) -> Point:
 def _is_settled(trials: Sequence[Trial], curve: Curve) -> bool:
     rates = {point.rate for point in curve.points}
     near = [trial for trial in trials if math.log(trial.rate_per_s) in rates]
-    memory = Memory(fmean(memory_of_queue([trial.in_flight]).factor for trial in near))
-    return memory.seconds * LEAST_TIMES <= fmean(trial.length_s for trial in near)
+    autocorrelation = Autocorrelation(fmean(autocorrelation_of_queue([trial.in_flight]).factor for trial in near))
+    return autocorrelation.seconds * LEAST_TIMES <= fmean(trial.length_s for trial in near)

@@ -9,7 +9,12 @@ from enum import StrEnum
 from statistics import NormalDist
 
 from loadgate.analysis.batches import WIDTHS_S, BatchSums
-from loadgate.analysis.capacity.memory import LEAST_TIMES, Memory, memory_of, memory_of_queue
+from loadgate.analysis.capacity.autocorrelation import (
+    LEAST_TIMES,
+    Autocorrelation,
+    autocorrelation_of,
+    autocorrelation_of_queue,
+)
 from loadgate.analysis.capacity.queue import Queue, queue_of
 from loadgate.analysis.capacity.trial import Criterion, Fraction, Trial
 from loadgate.analysis.confidence import share_interval
@@ -81,7 +86,7 @@ class Level:
     """A rate with all of its usable trials.
 
     - `shares`: one for each criterion.
-    - `memory`: that of its queue.
+    - `autocorrelation`: that of the requests in flight.
     - `broken`: the criteria that break, the one farthest from its limit first; `QUEUE` for a growing queue; or how the
       target ended.
     """
@@ -90,7 +95,7 @@ class Level:
     trials: tuple[Trial, ...]
     shares: tuple[Share, ...]
     queue: Queue
-    memory: Memory
+    autocorrelation: Autocorrelation
     broken: tuple[str, ...]
 
     @property
@@ -113,7 +118,7 @@ class Level:
     @property
     def is_settled(self) -> bool:
         """Return whether the trials are long enough for the queue to reach its usual length."""
-        return self.memory.seconds * LEAST_TIMES <= min(trial.length_s for trial in self.trials)
+        return self.autocorrelation.seconds * LEAST_TIMES <= min(trial.length_s for trial in self.trials)
 
     @property
     def distance(self) -> float:
@@ -151,33 +156,33 @@ class Level:
 def level_of(trials: Sequence[Trial], criteria: Sequence[Criterion]) -> Level:
     """Return the level of at least one trial. All have the same rate, and none is void."""
     trials = tuple(trials)
-    memory = memory_of_queue([trial.in_flight for trial in trials])
-    shares = tuple(_share(trials, criterion, memory) for criterion in criteria)
+    autocorrelation = autocorrelation_of_queue([trial.in_flight for trial in trials])
+    shares = tuple(_share(trials, criterion, autocorrelation) for criterion in criteria)
     queue = queue_of(trials)
     beyond = [share for share in shares if share.state is State.BREAKS and (len(trials) > 1 or share.distance >= SURE)]
     beyond.sort(key=lambda share: -share.distance)
     broken = [share.criterion.rule for share in beyond]
     broken += [QUEUE] if queue.breaks else []
     ended = [trial.ended for trial in trials if trial.ended]
-    return Level(trials[0].rate_per_s, trials, shares, queue, memory, (*ended[:1], *broken))
+    return Level(trials[0].rate_per_s, trials, shares, queue, autocorrelation, (*ended[:1], *broken))
 
 
-def _share(trials: tuple[Trial, ...], criterion: Criterion, memory: Memory) -> Share:
+def _share(trials: tuple[Trial, ...], criterion: Criterion, of_queue: Autocorrelation) -> Share:
     fraction = Fraction.of(trials, criterion.rule, WIDTHS_S[-1])
     # The trials are one stratum: how they differ is part of the uncertainty.
     sums = BatchSums()
     for second, counts in fraction.seconds:
         sums.add(second, {_GOOD: counts.requests - counts.bad, _BAD: counts.bad})
     bad, requests = fraction.bad, fraction.requests
-    effects = [design_effects([sums]).get(_GOOD), _effect_of_memory(trials, criterion, fraction, memory)]
+    effects = [design_effects([sums]).get(_GOOD), _effect_of_autocorrelation(trials, criterion, fraction, of_queue)]
     effect = max((effect for effect in effects if effect is not None), key=_cost, default=None)
     return Share(criterion, bad, requests, _interval(bad, requests, effect), effect)
 
 
-def _effect_of_memory(
-    trials: tuple[Trial, ...], criterion: Criterion, fraction: Fraction, queue: Memory
+def _effect_of_autocorrelation(
+    trials: tuple[Trial, ...], criterion: Criterion, fraction: Fraction, of_queue: Autocorrelation
 ) -> DesignEffect | None:
-    """Return the design effect for a target that remembers, by its queue or by the bad requests themselves."""
+    """Return the design effect by the autocorrelation of the queue or of the bad requests, whichever is larger."""
     bad, requests, seconds = fraction.bad, fraction.requests, len(fraction.seconds)
     if not 0 < bad < requests or seconds < 2:
         return None
@@ -185,7 +190,7 @@ def _effect_of_memory(
     rests = [[one.bad - share * one.requests for one in trial.seconds.get(criterion.rule, ())] for trial in trials]
     squares = sum(rest * rest for values in rests for rest in values)
     value = squares * seconds / (seconds - 1) / (requests * share * (1 - share))
-    longest = max(queue, memory_of(rests), key=lambda memory: memory.factor)
+    longest = max(of_queue, autocorrelation_of(rests), key=lambda found: found.factor)
     return longest.widened(DesignEffect(value, seconds - 1), seconds)
 
 

@@ -154,7 +154,7 @@ def _unsettled(levels: Iterable[Level]) -> str:
     slow = [level for level in levels if level.state is State.UNDECIDED and not level.is_settled]
     if not slow:
         return ""
-    longest = max(level.memory.seconds for level in slow)
+    longest = max(level.autocorrelation.seconds for level in slow)
     rates = ", ".join(figure_of(level.rate_per_s) for level in slow[:3])
     return (
         f"at {rates}/s the queue needs about {figure(longest)} s to settle; a longer --trial and --settle would decide"

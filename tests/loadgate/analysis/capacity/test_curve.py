@@ -131,7 +131,7 @@ def test_a_growing_queue_is_a_bound_too() -> None:
     assert bounds_by(crossings, [*levels, queue], [RULE]).breaks == min(101, bounds.breaks)
 
 
-def test_trials_that_are_shorter_than_the_queue_remembers_have_no_curve() -> None:
+def test_trials_shorter_than_their_autocorrelation_have_no_curve() -> None:
     wave = tuple(20 + 15 * (second // 10 % 2) + 0.1 * second for second in range(30))
     slow = [trial(rate, share(rate), in_flight=wave) for rate in (88, 90, 110, 112)]
     assert crossings_of(slow, [RULE], LIMIT) == ()

@@ -6,9 +6,9 @@ from random import Random
 
 import pytest
 
+from loadgate.analysis.capacity.autocorrelation import autocorrelation_of, autocorrelation_of_queue
 from loadgate.analysis.capacity.level import QUEUE, Level, State, level_of
 from loadgate.analysis.capacity.little import Flow
-from loadgate.analysis.capacity.memory import memory_of, memory_of_queue
 from loadgate.analysis.capacity.trial import Criterion, Second
 from tests.loadgate.analysis.capacity.made_trials import RULE, trial
 
@@ -81,23 +81,23 @@ def test_arrivals_that_never_started_break() -> None:
     assert level_of([trial(100, 0, lost=0.001)], [RULE]).state is State.HOLDS
 
 
-def test_a_trial_shorter_than_the_target_remembers_does_not_hold() -> None:
+def test_a_trial_shorter_than_its_autocorrelation_does_not_hold() -> None:
     wave = tuple(20 + 15 * (second // 10 % 2) + 0.1 * second for second in range(30))
     slow = level_of([trial(100, 0, in_flight=wave)], [RULE])
     assert not slow.is_settled
     assert slow.state is State.UNDECIDED
-    assert memory_of_queue([tuple(20 + 0.1 * value for value in wave)]).factor == 0
+    assert autocorrelation_of_queue([tuple(20 + 0.1 * value for value in wave)]).factor == 0
 
 
-def test_the_memory_of_a_series() -> None:
+def test_the_autocorrelation_of_a_series() -> None:
     random, value, values = Random(2), 0.0, []
     for _ in range(5000):
         value = 0.8 * value + random.gauss(0, 1)
         values.append(value)
-    assert memory_of([values]).factor == pytest.approx(0.8, abs=0.03)
-    assert memory_of([values]).seconds == pytest.approx(4.5, abs=0.8)
-    assert memory_of([[random.gauss(0, 1) for _ in range(5000)]]).factor < 0.05
-    assert memory_of([]).factor == memory_of([[1.0] * 30]).factor == 0
+    assert autocorrelation_of([values]).factor == pytest.approx(0.8, abs=0.03)
+    assert autocorrelation_of([values]).seconds == pytest.approx(4.5, abs=0.8)
+    assert autocorrelation_of([[random.gauss(0, 1) for _ in range(5000)]]).factor < 0.05
+    assert autocorrelation_of([]).factor == autocorrelation_of([[1.0] * 30]).factor == 0
 
 
 def test_littles_law() -> None:

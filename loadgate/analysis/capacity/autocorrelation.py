@@ -1,9 +1,9 @@
-"""How long a target remembers: the dependence between seconds that the batches of a short trial cannot show.
+"""The autocorrelation of the seconds of a trial: dependence that the batches of a short trial cannot show.
 
-The batches of `loadgate.analysis.design_effect` are at most 8 s long, and a trial has few of them. A queue near its
-capacity needs longer to forget. For a series whose autocorrelation falls by a factor r every second, the mean of n
-seconds is worth that of n (1 - r) / (1 + r) independent ones (Bayley and Hammersley, J. Royal Statistical Society,
-Supplement 8, 1946). In a short series, the estimate of r is too low by about (1 + 4 r) / n (Marriott and Pope,
+The batches of `loadgate.analysis.design_effect` are at most 8 s long, and a trial has few of them. The queue of a busy
+target depends on its state of many seconds ago. For a series whose autocorrelation falls by a factor r every second,
+the mean of n seconds is worth that of n (1 - r) / (1 + r) independent ones (Bayley and Hammersley, J. Royal Statistical
+Society, Supplement 8, 1946). In a short series, the estimate of r is too low by about (1 + 4 r) / n (Marriott and Pope,
 Biometrika 41, 1954), which is added.
 """
 
@@ -21,11 +21,11 @@ LEAST_DEGREES = 4
 """Fewer degrees of freedom would make even an overload undecided."""
 
 LEAST_TIMES = 8
-"""A trial that is not this many times as long as the target remembers shows mostly how its queue starts to fill."""
+"""A trial must be this many times as long as its autocorrelation. A shorter one shows mostly how a queue fills."""
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class Autocorrelation:
     """The autocorrelation `factor` from one second to the next, from 0 to `MOST`."""
 
     factor: float = 0.0
@@ -41,32 +41,32 @@ class Memory:
         return DesignEffect(max(1.0, effect.value / worth), max(LEAST_DEGREES, int((seconds - 1) * worth)))
 
 
-def memory_of(series: Sequence[Sequence[float]]) -> Memory:
-    """Return the memory of series of seconds that have the same mean."""
+def autocorrelation_of(series: Sequence[Sequence[float]]) -> Autocorrelation:
+    """Return the autocorrelation of series of seconds that have the same mean."""
     series = [values for values in series if len(values) > 1]
     count = sum(map(len, series))
     if not count:
-        return Memory()
+        return Autocorrelation()
     mean = sum(map(sum, series)) / count
     rests = [[value - mean for value in values] for values in series]
     squares = sum(rest * rest for values in rests for rest in values)
     if not squares:
-        return Memory()
+        return Autocorrelation()
     products = sum(left * right for values in rests for left, right in pairwise(values))
     pairs = sum(len(values) - 1 for values in rests)
     found = products / pairs / (squares / count)
-    return Memory(min(MOST, max(0.0, found + (1 + 4 * found) / count)))
+    return Autocorrelation(min(MOST, max(0.0, found + (1 + 4 * found) / count)))
 
 
-def memory_of_queue(series: Sequence[Sequence[float]]) -> Memory:
-    """Return the memory of the requests in flight. Without a queue, there is none.
+def autocorrelation_of_queue(series: Sequence[Sequence[float]]) -> Autocorrelation:
+    """Return the autocorrelation of the requests in flight. Without a queue, there is none.
 
     Requests that do not wait for each other vary by at most the square root of their number, as in a Poisson process.
-    A regular pattern of arrivals can make such a small variation look like a long memory.
+    A regular pattern of arrivals can make such a small variation look autocorrelated.
     """
     values = [value for one in series for value in one]
     if len(values) < 2:
-        return Memory()
+        return Autocorrelation()
     mean = sum(values) / len(values)
     variance = sum((value - mean) ** 2 for value in values) / (len(values) - 1)
-    return memory_of(series) if variance > mean else Memory()
+    return autocorrelation_of(series) if variance > mean else Autocorrelation()
