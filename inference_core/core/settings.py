@@ -163,6 +163,8 @@ class Settings(BaseSettings):
             raise ValueError("DEBUG must be off in production")
         if self.metrics_collect:
             raise ValueError("METRICS_COLLECT must be off in production")
+        if "database_url" not in self.model_fields_set:
+            raise ValueError("DATABASE_URL is not set; set it in production, because the default is a local file")
         return self
 
     def of(self, section: type[S]) -> S:

@@ -182,6 +182,9 @@ def test_S23_production_refuses_a_default_or_short_secret(tmp_path: Any, monkeyp
     with pytest.raises(SettingsError, match="SECRET_KEYS"):
         load_settings(env_file)
     env_file.write_text(f"ENVIRONMENT=production\nSECRET_KEY={'a' * 32}\n")
+    with pytest.raises(SettingsError, match="DATABASE_URL is not set; set it in production"):
+        load_settings(env_file)
+    env_file.write_text(f"ENVIRONMENT=production\nSECRET_KEY={'a' * 32}\nDATABASE_URL=sqlite:///app.db\n")
     assert load_settings(env_file).is_production
 
 
