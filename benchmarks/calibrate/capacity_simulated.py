@@ -10,6 +10,7 @@ or if a special case does not end as it must. The seeds are fixed, so the result
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -60,9 +61,12 @@ class Target:
         if step.rate_per_s > self._most_per_s:
             return Trial(step.rate_per_s, step.length_s, void=Void("saturated", by_generator=True)), took_s
         queue = self._queue
-        if self._now_s + step.rest_s + settle_s < self._slow_until_s:
-            queue = replace(queue, limit_s=0.0)
         trial = queue.trial(step.rate_per_s, step.length_s, settle_s, self._random)
+        recovers_s = math.ceil(self._slow_until_s - self._now_s - step.rest_s - settle_s)
+        if recovers_s > 0:
+            slow = replace(queue, limit_s=0.0).trial(step.rate_per_s, step.length_s, settle_s, self._random)
+            parts = {rule: slow.seconds[rule][:recovers_s] + rest[recovers_s:] for rule, rest in trial.seconds.items()}
+            trial = replace(trial, seconds=parts)
         self._now_s += took_s
         if step.rate_per_s > queue.capacity_per_s:
             self._slow_until_s = self._now_s + self._recovery_s

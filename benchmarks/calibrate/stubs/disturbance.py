@@ -97,16 +97,16 @@ class Disturbance:
 
 
 class Overload:
-    """Whether more requests arrived in the last second than a limit."""
+    """Whether more requests arrived in the last second, or the last `window_s`, than a limit per second."""
 
-    def __init__(self, limit_per_s: float) -> None:
-        self._limit = limit_per_s
+    def __init__(self, limit_per_s: float, window_s: float = 1.0) -> None:
+        self._limit, self._window_s = limit_per_s * window_s, window_s
         self._arrivals: deque[float] = deque()
 
     def arrived(self, now: float) -> None:
         self._arrivals.append(now)
 
     def on(self, now: float) -> bool:
-        while self._arrivals and self._arrivals[0] <= now - 1:
+        while self._arrivals and self._arrivals[0] <= now - self._window_s:
             self._arrivals.popleft()
         return len(self._arrivals) > self._limit

@@ -4,7 +4,8 @@
 
 A request that arrives gets the first server that is free, takes a service time, and is answered then. The service times
 are `constant`, `exponential`, or the sum of four exponentials (`erlang`). With `--cliff`, requests take `--slow`
-seconds while more than that number arrived in the last second. With `--recovery`, they still do for that many seconds.
+seconds while more than that number arrived per second, in the last `--window` seconds. With `--recovery`, they still do
+for that many seconds.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Queueing:
     def __init__(self, options: argparse.Namespace) -> None:
         self._service_s = law(options.law, options.service, random.Random(options.seed))  # noqa: S311 - no secret
         self._free_at = [0.0] * options.servers
-        self._overload = Overload(options.cliff)
+        self._overload = Overload(options.cliff, options.window)
         self._slow_s, self._recovery_s, self._slow_until = options.slow, options.recovery, 0.0
         self.routes = {"/": self._serve}
 
@@ -64,6 +65,7 @@ def main() -> None:
     parser.add_argument("--service", type=number_above_0, default=0.01, help="mean service time in seconds")
     parser.add_argument("--law", choices=("constant", "exponential", "erlang"), default="exponential")
     parser.add_argument("--cliff", type=number_above_0, default=math.inf, help="most requests a second")
+    parser.add_argument("--window", type=number_above_0, default=1.0, help="seconds in which the requests are counted")
     parser.add_argument("--slow", type=number_from_0, default=1.0, help="seconds that a request takes beyond the cliff")
     parser.add_argument("--recovery", type=number_from_0, default=0.0, help="seconds that it stays slow")
     parser.add_argument("--seed", type=int, default=0)

@@ -19,7 +19,8 @@ class SearchPlan:
     - `at_least`: only this rate is tried.
     - `to`: no higher rate is tried.
     - `is_fresh`: each trial has a new target. Otherwise, a target may still suffer from the trial before.
-    - `rest_s`: the time without load before a trial that follows a break, if the target is not fresh.
+    - `rest_s`: the time without load before a trial that follows a break, if the target is not fresh. It becomes longer
+      if the target needs longer to recover.
     """
 
     criteria: tuple[Criterion, ...]

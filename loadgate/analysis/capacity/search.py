@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from loadgate.analysis.capacity.crossing import Crossing, bounds_by, crossings_of, next_to, rule_bounds
 from loadgate.analysis.capacity.level import MAX_TRIALS, Level, State, level_of
@@ -28,6 +29,12 @@ MAX_VOIDS = 2
 
 MAX_HALVINGS = 4
 """If the first rate breaks, so many lower ones are tried, each half of the one before."""
+
+MAX_DOUBLINGS = 3
+"""The rest of a target that recovers slowly becomes at most so many times twice as long."""
+
+EARLY = 0.8
+"""If so much of the bad requests is in the first half of a trial, the target recovers in it."""
 
 STARTING_S = 8.0
 """Roughly the time to start and stop a target and Locust, until it has been measured."""
@@ -175,21 +182,39 @@ class Search:
         return [done.trial for done in self._done if done.trial.rate_per_s == rate and done.is_usable]
 
     def _is_suspect(self, trial: Trial) -> bool:
-        """Return whether a trial breaks on a target that a higher rate has just broken, and that may not be itself."""
+        """Return whether a target that a higher rate has just broken may not have recovered in time for a trial.
+
+        It then breaks the rate, or most of its bad requests are in the first half of the trial.
+        """
         if self.plan.is_fresh or not self._done:
             return False
-        before = self._done[-1].trial
-        return before.rate_per_s > trial.rate_per_s and self._breaks(before) and self._breaks(trial)
+        before, state = self._done[-1].trial, self._state_of(trial)
+        is_slow = state is State.BREAKS or (state is State.UNDECIDED and trial.early_share >= EARLY)
+        return is_slow and before.rate_per_s > trial.rate_per_s and self._breaks(before)
 
     def _breaks(self, trial: Trial) -> bool:
-        return trial.void is None and level_of([trial], self.plan.criteria).state is State.BREAKS
+        return self._state_of(trial) is State.BREAKS
+
+    def _state_of(self, trial: Trial) -> State | None:
+        """Return what a trial by itself shows. None if it is void."""
+        return level_of([trial], self.plan.criteria).state if trial.void is None else None
 
     def _voids(self, rate: float) -> list[Void]:
         return [done.trial.void for done in self._done if done.trial.rate_per_s == rate and done.trial.void is not None]
 
     def _trial(self, rate: float, length_s: float, purpose: Purpose) -> NextTrial:
-        needs_rest = not self.plan.is_fresh and bool(self._done) and self._breaks(self._done[-1].trial)
-        return NextTrial(rate, length_s, purpose, self.plan.rest_s if needs_rest else 0.0)
+        last = self._done[-1] if self._done else None
+        needs_rest = not self.plan.is_fresh and last is not None and (last.is_discarded or self._breaks(last.trial))
+        return NextTrial(rate, length_s, purpose, self._rest_s if needs_rest else 0.0)
+
+    @property
+    def _rest_s(self) -> float:
+        """Return the time for which the target rests: twice as long whenever the last rest was too short."""
+        too_short = (
+            first.is_discarded and again.is_usable and not self._breaks(again.trial)
+            for first, again in pairwise(self._done)
+        )
+        return self.plan.rest_s * 2.0 ** min(sum(too_short), MAX_DOUBLINGS)
 
     def _again(self) -> NextTrial | End | None:
         """Return the last rate again, or the end, if its last trial does not suffice."""

@@ -63,6 +63,15 @@ class Trial:
         return self.completions / self.arrivals * (1 - self.lost) if self.arrivals else 0.0
 
     @property
+    def early_share(self) -> float:
+        """Return the share of the bad requests that ended in the first half, of the rule with the largest share."""
+        shares = [0.0]
+        for seconds in self.seconds.values():
+            bad = [second.bad for second in seconds]
+            shares.append(sum(bad[: len(bad) // 2]) / max(1, sum(bad)))
+        return max(shares)
+
+    @property
     def throughput_per_s(self) -> float:
         """Return the rate of arrivals that the target completed."""
         return self.rate_per_s * self.completion

@@ -10,7 +10,7 @@ import pytest
 from loadgate.analysis.capacity.level import capacities
 from loadgate.analysis.capacity.plan import End, Ending, NextTrial, Purpose
 from loadgate.analysis.capacity.search import Search
-from loadgate.analysis.capacity.trial import Trial
+from loadgate.analysis.capacity.trial import Second, Trial
 from tests.loadgate.analysis.capacity.made_trials import RULE, plan, search, trial, up_to, void
 
 
@@ -147,9 +147,33 @@ def test_a_target_that_has_not_recovered_is_tried_again() -> None:
     assert end.breaks is not None
     assert end.holds <= 100 < end.breaks
     after_break = [step for before, step in pairwise(steps) if before.rate_per_s > 100]
-    assert {step.rest_s for step in after_break} == {20.0}
+    assert {step.rest_s for step in after_break} == {20.0, 40.0}
     misled, _, _ = search(plan(is_fresh=True, budget_s=3600), measured)
     assert (misled.holds, misled.breaks) != (end.holds, end.breaks)
+
+
+def test_a_target_that_recovers_during_a_trial_is_tried_again_and_rests_longer() -> None:
+    """Above 100/s, the target breaks, and it stays slow for 45 s. A trial has a tenth of slow requests at its start."""
+
+    def measured(step: NextTrial) -> Trial:
+        found = trial(step.rate_per_s, step.rate_per_s > 100, length_s=step.length_s)
+        is_recovering = not broken["is fresh"] and step.rate_per_s <= 100 and step.rest_s < 40
+        broken["is fresh"] = step.rate_per_s <= 100
+        if not is_recovering:
+            return found
+        (seconds,) = found.seconds.values()
+        slow = tuple(Second(second.requests, second.requests) for second in seconds[: len(seconds) // 10])
+        return replace(found, seconds={RULE.rule: (*slow, *seconds[len(slow) :])})
+
+    broken = {"is fresh": True}
+    end, _, steps = search(plan(is_fresh=False), measured)
+    assert (end.ending, end.is_confirmed) == (Ending.SUSTAINS, True)
+    assert end.holds is not None
+    assert end.breaks is not None
+    assert end.holds <= 100 < end.breaks
+    after_break = [step.rest_s for before, step in pairwise(steps) if before.rate_per_s > 100]
+    assert after_break[0] == 20.0
+    assert after_break[-1] == 40.0
 
 
 def test_a_target_that_ends_breaks_the_rate() -> None:
