@@ -195,6 +195,7 @@ def bisect_command(
     from loadgate.project import load_project
     from loadgate.report.ab.artefacts import COMPARISON_FILES
     from loadgate.report.ab.document import AbDocument
+    from loadgate.report.artefacts import ArtefactError
     from loadgate.runner.ab.command import compare
     from loadgate.runner.ab.request import AbRequest
     from loadgate.runner.bisect.command import BisectRequest, bisect, measure_of
@@ -203,7 +204,10 @@ def bisect_command(
 
     def compared(request: AbRequest) -> AbDocument:
         document, folder = compare(request, project, say_text)
-        say_text(f"report: {shown_path(COMPARISON_FILES.write(document, folder))}")
+        try:
+            say_text(f"report: {shown_path(COMPARISON_FILES.write(document, folder))}")
+        except ArtefactError as error:
+            say_text(f"loadgate: {error}")  # the search for the commit can continue
         return document
 
     # The user has chosen the rule, so its changes below half a millisecond matter as well.

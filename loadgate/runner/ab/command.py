@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import shutil
 import time
@@ -18,7 +17,7 @@ from loadgate.analysis.ab.segments import Comparison
 from loadgate.errors import CommandError
 from loadgate.exit_codes import ExitCode
 from loadgate.folder_locks import in_use
-from loadgate.paths import comparison_folder, searches_path, shown_path
+from loadgate.paths import comparison_folder, searches_path
 from loadgate.project import Project
 from loadgate.report.ab.artefacts import COMPARISON_FILES
 from loadgate.report.ab.document import AbDocument, PlanRecord, UncomparedRule
@@ -36,11 +35,11 @@ from loadgate.runner.ab.segments import Load, Meter
 from loadgate.runner.ab.sides import Deployment, Side, Worktrees
 from loadgate.runner.ab.suite import given_in_worktree
 from loadgate.runner.ab.worktrees import remove_left_worktrees, worktrees_folder
+from loadgate.runner.concluding import conclude
 from loadgate.runner.run import Say
 from loadgate.runner.signals import Signals
 from loadgate.runner.suite import Suite, frozen_loadgate, suite_of
 from loadgate.runner.temporary import delete_left_folders
-from loadgate.terminal import terminal_columns
 from loadgate.units import count, duration, given
 
 
@@ -50,13 +49,13 @@ def ab(request: AbRequest, project: Project, say: Say) -> ExitCode:
     Raises:
         AbError, CommitError, DescribeError: The request, a commit or the suite is wrong.
         GitError, SideError, SegmentError: The comparison cannot be carried out.
+        ArtefactError: Some files could not be written. The conclusion was printed.
     """
     if request.only_plan:
         with _ready(request, project, say) as comparing:
             return comparing.plan()
     document, folder = compare(request, project, say)
-    page = COMPARISON_FILES.write(document, folder)
-    say(ab_text(document, shown_path(page), terminal_columns(os.environ)))
+    conclude(document, folder, COMPARISON_FILES, ab_text, say)
     for problem in append_job_summary(markdown_summary(document)):
         say(f"loadgate: {problem}")
     return document.exit_code

@@ -19,9 +19,9 @@ from loadgate.credentials import without_credentials
 from loadgate.errors import CommandError, os_error_text
 from loadgate.exit_codes import ExitCode
 from loadgate.folder_locks import in_use
-from loadgate.paths import search_folder, shown_path
+from loadgate.paths import search_folder
 from loadgate.project import Project
-from loadgate.report.artefacts import ArtefactError, append_job_summary
+from loadgate.report.artefacts import append_job_summary
 from loadgate.report.capacity.artefacts import SEARCH_FILES
 from loadgate.report.capacity.conclusion import result_of
 from loadgate.report.capacity.document import (
@@ -44,12 +44,12 @@ from loadgate.run.document.parts import iso_time
 from loadgate.runner.capacity.criteria import JudgedRule, capacity_rules, judged_rules
 from loadgate.runner.capacity.request import HOST_VARIABLE, CapacityError, CapacityRequest
 from loadgate.runner.capacity.trials import latencies_of, resources_of, trial_of, values_of
+from loadgate.runner.concluding import conclude
 from loadgate.runner.headless import Fresh, StoppedError, measured_run
 from loadgate.runner.run import Say
 from loadgate.runner.signals import Signals
 from loadgate.runner.suite import Suite, frozen_loadgate, suite_of
 from loadgate.runner.target import managed_target
-from loadgate.terminal import terminal_columns
 from loadgate.units import compact_duration, duration, given, plain
 
 FOLDER = "trials"
@@ -82,22 +82,7 @@ def capacity(request: CapacityRequest, project: Project, say: Say) -> ExitCode:
             if signals.any():
                 raise CommandError("interrupted, so there is no result") from error
             raise
-    return _conclude(document, folder, say)
-
-
-def _conclude(document: CapacityDocument, folder: Path, say: Say) -> ExitCode:
-    """Write the files of a search, print the conclusion, and return its exit code.
-
-    Raises:
-        ArtefactError: Some files could not be written. The conclusion was printed.
-    """
-    columns = terminal_columns(os.environ)
-    try:
-        page = SEARCH_FILES.write(document, folder)
-    except ArtefactError:
-        say(capacity_text(document, None, columns))
-        raise
-    say(capacity_text(document, shown_path(page), columns))
+    conclude(document, folder, SEARCH_FILES, capacity_text, say)
     for problem in append_job_summary(markdown_summary(document)):
         say(f"loadgate: {problem}")
     return document.exit_code
