@@ -69,3 +69,4 @@ CASES = [
     for processes in (1, 2)
     for distribution in DISTRIBUTIONS.values()
 ]
+CASES += [Case(DISTRIBUTIONS["lognormal"], model, 4) for model in Model]
