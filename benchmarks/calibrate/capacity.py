@@ -91,7 +91,7 @@ class SearchCase:
         return result.ending is self.ending and contains and is_close and took_s <= self.most_s
 
 
-ERLANG_PER_S, ERLANG_LIMIT_MS = 600, 50
+ERLANG_PER_S, ERLANG_LIMIT_MS = 420, 100
 ERLANG = even("D/E4/1", 1 / ERLANG_PER_S, ERLANG_LIMIT_MS / 1000, phases=4)
 
 CASES = (

@@ -35,7 +35,7 @@ QUEUES = (
     markov("M/M/4", 4, 4 / 120, 0.2),
     hyperexponential("M/G/1", ((0.9, 0.006), (0.1, 0.03)), 0.16),
     even("D/M/1", 1 / 100, 0.12),
-    even("D/E4/1", 1 / 600, 0.05, phases=4),
+    even("D/E4/1", 1 / 420, 0.1, phases=4),
     pool("pool of 6 slots", 6, 0.1, 0.2),
     cliff("cliff", 57.0, 0.1),
 )
