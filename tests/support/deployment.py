@@ -77,7 +77,8 @@ def worker_stops_within_s(settings: Settings) -> int:
 @cache
 def paths() -> frozenset[str]:
     """Return the paths of all routes that answer GET."""
-    settings = settings_from({name: value for name, value in GIVEN.items() if name in setting_names()})
+    given = {name: value for name, value in GIVEN.items() if name in setting_names()}
+    settings = settings_from({"DATABASE_URL": "sqlite:///service.db"} | given)
     application = create_application(service, settings)
     return frozenset(path for path, operations in application.openapi()["paths"].items() if "get" in operations)
 

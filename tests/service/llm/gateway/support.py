@@ -62,7 +62,7 @@ def settings(**changes: Any) -> Settings:
     return Settings(_env_file=None, **({"environment": "development", "llm_simulator_speed": "instant"} | changes))
 
 
-PRODUCTION = {"environment": "production", "secret_key": "x" * 40}
+PRODUCTION = {"environment": "production", "secret_key": "x" * 40, "database_url": "sqlite:///service.db"}
 
 
 @asynccontextmanager
