@@ -124,13 +124,19 @@ def mixed_steps(people: list[dict[str, str]]) -> Step:
     return step
 
 
+def endless_request(api: ApiProcess) -> tuple[threading.Thread, list[httpx2.Response]]:
+    """Send a request that takes longer than any grace period. Return its thread, and where its response will be."""
+    cut: list[httpx2.Response] = []
+    thread = threading.Thread(target=lambda: cut.append(api.get("/test/slow?seconds=60", 90)), daemon=True)
+    thread.start()
+    wait_until(lambda: "http_requests_active 1.0" in _metrics(api), what="the endless request running")
+    return thread, cut
+
+
 def test_F13_draining_process_says_so_and_is_cut_when_the_grace_is_over(folder: Path, own_redis: OwnRedis) -> None:
     env = service_env(folder, own_redis.url, SHUTDOWN_DRAIN_S="8", SHUTDOWN_GRACE_S="1")
     with api_process(folder, env) as api:
-        cut: list[httpx2.Response] = []
-        endless = threading.Thread(target=lambda: cut.append(api.get("/test/slow?seconds=60", 90)), daemon=True)
-        endless.start()
-        wait_until(lambda: "http_requests_active 1.0" in _metrics(api), what="the endless request running")
+        endless, cut = endless_request(api)
         api.process.terminate()
         wait_until(lambda: api.get("/health/ready").status_code == 503, within_s=7)
         response = api.get("/health/")
@@ -147,10 +153,7 @@ def test_F13_an_interrupt_cuts_requests_when_the_grace_is_over_without_a_traceba
 ) -> None:
     env = service_env(folder, own_redis.url, SHUTDOWN_DRAIN_S="60", SHUTDOWN_GRACE_S="1")
     with api_process(folder, env) as api:
-        cut: list[httpx2.Response] = []
-        endless = threading.Thread(target=lambda: cut.append(api.get("/test/slow?seconds=60", 90)), daemon=True)
-        endless.start()
-        wait_until(lambda: "http_requests_active 1.0" in _metrics(api), what="the endless request running")
+        endless, cut = endless_request(api)
         api.process.send_signal(signal.SIGINT)
         # uvicorn's own command line ends by the signal, and `inference-core serve` with 0.
         assert api.process.wait(30) in {0, 130, -signal.SIGINT}
